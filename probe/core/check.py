@@ -1,0 +1,111 @@
+"""What is to be done: the definition of a check, and of the work it does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, NewType
+
+from probe.core.expectation import Expectation
+from probe.core.secret import Secret
+from probe.core.target import BrowserKind, Evidence
+
+CheckId = NewType("CheckId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where something was declared: a file and a line (from 1)."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """One HTTP request and what is expected of the answer: what a declarative check does.
+
+    `body` is sent as it is; `max_body` is the largest decompressed body in bytes that is read.
+    """
+
+    method: str = "GET"
+    path: str = "/"
+    headers: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    body: Secret | None = None
+    follow_redirects: bool = True
+    max_redirects: int = 10
+    max_body: int = 10 * 2**20
+    verify_tls: bool = True
+    expectations: tuple[Expectation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A user's coroutine function, by file and name: run in a worker process, never in ours."""
+
+    file: str
+    name: str
+    browser: BrowserKind | None = None
+    """The browser it drives; `None` for an HTTP check."""
+    root: str = ""
+    """The folder put on `sys.path` while the file is imported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PytestFunction:
+    """One test function of an unchanged pytest-playwright file."""
+
+    file: str
+    node: str
+    """pytest's node id inside the file, such as `test_buy[chromium]` without the browser part: `test_buy`."""
+    browser: BrowserKind = BrowserKind.HEADLESS_SHELL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSpec:
+    """One thing watched. `every` and `timeout` are the schedule; `id` is stable and unique.
+
+    `kind` is what users see: `http`, `browser` or `playwright-pytest`.
+    """
+
+    id: CheckId
+    kind: str
+    target: str
+    every: timedelta
+    timeout: timedelta
+    work: HttpCall | Function | PytestFunction
+    source: Source
+    description: str = ""
+    steps: tuple[str, ...] = ()
+    """Names of the steps as far as they can be read from the source; used to name the steps never reached."""
+    tags: tuple[str, ...] = ()
+    slo: str | None = None
+    regions: tuple[str, ...] = ()
+    """The regions it runs from; empty: all."""
+    evidence: Evidence = field(default_factory=Evidence)
+    params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def prober(self) -> str:
+        """The name in the registry of the prober that executes it."""
+        match self.work:
+            case HttpCall():
+                return "http"
+            case Function():
+                return "function"
+            case PytestFunction():
+                return "playwright-pytest"
+
+    @property
+    def needs_browser(self) -> bool:
+        """Whether a run of it starts a browser."""
+        match self.work:
+            case HttpCall():
+                return False
+            case Function(browser=browser):
+                return browser is not None
+            case PytestFunction():
+                return True

@@ -1,0 +1,253 @@
+"""What happened: one execution of a check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from probe.core.check import CheckId, CheckSpec
+from probe.core.exchange import Exchange
+from probe.core.failure import Failure
+
+RunId = NewType("RunId", str)
+
+
+class Outcome(StrEnum):
+    """How a run ended. Only `PASSED` and `FAILED` say something about the target."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERRORED = "errored"
+    MISSED = "missed"
+    ABORTED = "aborted"
+
+
+class StepOutcome(StrEnum):
+    """How a step ended; `SKIPPED`: an earlier one failed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERRORED = "errored"
+    SKIPPED = "skipped"
+
+
+class Why(StrEnum):
+    """What a run was made for."""
+
+    SCHEDULED = "scheduled"
+    CONFIRM = "confirm"
+    CONTROL = "control"
+    DRILL = "drill"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One named stage of a journey. Times are seconds; `start` counts from the start of the journey."""
+
+    name: str
+    outcome: StepOutcome
+    start: float | None = None
+    duration: float | None = None
+    within: float | None = None
+    soft: bool = False
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """Web vitals of one page load: seconds, but for `cls`, which has no unit. `None`: not seen.
+
+    Sources: https://web.dev/articles/vitals (definitions), measured in the page by PerformanceObserver.
+    `inp` needs an input on the page.
+    """
+
+    url: str
+    ttfb: float | None = None
+    fcp: float | None = None
+    lcp: float | None = None
+    cls: float | None = None
+    inp: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """A request of the page that failed (no answer, or status 400 and above)."""
+
+    method: str
+    url: str
+    status: int | None
+    error: str | None
+    third_party: bool
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThirdParty:
+    """What one foreign host did during the run. `share` is its part of all request time, 0 to 1; `time` is seconds."""
+
+    host: str
+    requests: int
+    failed: int
+    time: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleLine:
+    """One line of the browser's console, or an uncaught error of the page (`level = "error"`)."""
+
+    level: str
+    text: str
+    url: str = ""
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file of evidence: `kind` is screenshot, trace, har, console or log."""
+
+    kind: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLoad:
+    """How contended our own host was during the run.
+
+    `cpu` is the share of the run (0 to 1) in which something on this host waited for a processor (Linux PSI), or,
+    where there is no PSI, the share of processor time that others used or stole. `loop_lag` is the longest delay in
+    seconds of the loop that measured.
+    """
+
+    cpu: float = 0.0
+    loop_lag: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a prober saw: everything about a run that only the prober knows."""
+
+    failures: tuple[Failure, ...] = ()
+    steps: tuple[Step, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    vitals: tuple[Vitals, ...] = ()
+    failed_requests: tuple[PageRequest, ...] = ()
+    third_parties: tuple[ThirdParty, ...] = ()
+    console: tuple[ConsoleLine, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    orders: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    """Names of the clean-up functions that ran to their end."""
+    host: HostLoad = field(default_factory=HostLoad)
+    log: tuple[str, ...] = ()
+    duration: float | None = None
+    """Seconds of the measured part; `None`: the runner's own measure, with set-up, counts."""
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a check from one region: definition, what happened, and why not."""
+
+    id: RunId
+    check: CheckId
+    kind: str
+    target: str
+    region: str
+    why: Why
+    outcome: Outcome
+    started: datetime
+    duration: timedelta
+    observation: Observation
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure that decided the outcome: the first of the layer that counts."""
+        return deciding_failure(self.observation.failures)
+
+
+def deciding_failure(failures: tuple[Failure, ...]) -> Failure | None:
+    """The failure that names the reason: our own trouble first, then the first hard failure, then the first soft one."""
+    ranked = sorted(failures, key=lambda f: (not f.ours, f.soft))
+    return ranked[0] if ranked else None
+
+
+def outcome_of(failures: tuple[Failure, ...]) -> Outcome:
+    """The outcome that failures make: any trouble of our own makes a run `errored`, whatever else was seen."""
+    decider = deciding_failure(failures)
+    if decider is None:
+        return Outcome.PASSED
+    return Outcome.ERRORED if decider.ours else Outcome.FAILED
+
+
+STARVED_CPU = 0.85
+"""Share of a run in which this host waited for a processor, from which a slow result is our own."""
+STARVED_LAG = 2.0
+"""Seconds of loop lag from which a slow result is our own."""
+
+
+def explain_by_host(failures: tuple[Failure, ...], host: HostLoad) -> tuple[Failure, ...]:
+    """The failures, with those of timing turned into `host_starved` when our own host explains them."""
+    if host.cpu < STARVED_CPU and host.loop_lag < STARVED_LAG:
+        return failures
+    reason = f"this host was too busy to measure: {host.cpu:.0%} of the run waited for a processor, the loop lagged {host.loop_lag:.1f} s"
+    return tuple(
+        Failure.of("host_starved", f"{reason}; seen: {f.message}", step=f.step, url=f.url, soft=f.soft)
+        if f.kind in TIME_KINDS
+        else f
+        for f in failures
+    )
+
+
+TIME_KINDS = frozenset(
+    {
+        "slow",
+        "step_slow",
+        "deadline",
+        "no_response",
+        "slow_body",
+        "connect_timeout",
+        "tls_timeout",
+        "dns_timeout",
+        "element",
+        "page_unresponsive",
+        "third_party_slow",
+    }
+)
+"""Kinds that a starved host alone can bring about."""
+
+
+def finish(
+    spec: CheckSpec,
+    observation: Observation,
+    *,
+    id: RunId,
+    region: str,
+    why: Why,
+    started: datetime,
+    elapsed: timedelta,
+) -> Run:
+    """The run that an observation makes."""
+    failures = explain_by_host(observation.failures, observation.host)
+    seconds = observation.duration
+    return Run(
+        id=id,
+        check=spec.id,
+        kind=spec.kind,
+        target=spec.target,
+        region=region,
+        why=why,
+        outcome=outcome_of(failures),
+        started=started,
+        duration=elapsed if seconds is None else timedelta(seconds=seconds),
+        observation=observation if failures is observation.failures else _with(observation, failures),
+    )
+
+
+def _with(observation: Observation, failures: tuple[Failure, ...]) -> Observation:
+    from dataclasses import replace
+
+    return replace(observation, failures=failures)

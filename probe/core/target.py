@@ -1,0 +1,121 @@
+"""Where checks go and where they leave from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from urllib.parse import urljoin, urlsplit
+
+from probe.core.secret import Secret
+
+_NONE: Mapping[str, Secret] = MappingProxyType({})
+
+
+class IpVersion(StrEnum):
+    """Which addresses of a name are tried."""
+
+    ANY = "any"
+    V4 = "4"
+    V6 = "6"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A configured endpoint: what checks are pointed at.
+
+    `headers` go with every request to the target's own origin (never to third parties). `third_parties` are host
+    names (suffixes) whose faults are blamed on the third party; every other foreign host of a page counts as one too,
+    but an unlisted one never fails a journey. `ca`, `client_certificate`, `client_key` are paths of PEM files.
+    """
+
+    name: str
+    url: str
+    headers: Mapping[str, Secret] = field(default_factory=lambda: _NONE)
+    secrets: Mapping[str, Secret] = field(default_factory=lambda: _NONE)
+    third_parties: tuple[str, ...] = ()
+    ca: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+
+    def join(self, path: str) -> str:
+        """The absolute address of `path` on this target; an absolute URL stays what it is.
+
+        >>> Target(name="shop", url="https://shop.example/eu/").join("/cart")
+        'https://shop.example/eu/cart'
+        """
+        if urlsplit(path).scheme:
+            return path
+        return urljoin(self.url.rstrip("/") + "/", path.lstrip("/"))
+
+    @property
+    def host(self) -> str:
+        """The host name of the target's URL."""
+        return urlsplit(self.url).hostname or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Where runs leave from, and how (the egress).
+
+    `proxy` is an `http://`, `socks5://` or `socks5h://` URL. `source_address` is a local IP address to bind to.
+    `nameserver` is `host` or `host:port` of the resolver to ask instead of the system's.
+    """
+
+    name: str
+    proxy: Secret | None = None
+    source_address: str | None = None
+    nameserver: str | None = None
+    ip_version: IpVersion = IpVersion.ANY
+
+
+class EvidencePolicy(StrEnum):
+    """When a piece of evidence is kept."""
+
+    ON = "on"
+    OFF = "off"
+    ON_FAILURE = "retain-on-failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Which evidence a browser run keeps. The defaults are the cheap set (perf.md B)."""
+
+    screenshot: EvidencePolicy = EvidencePolicy.ON_FAILURE
+    trace: EvidencePolicy = EvidencePolicy.OFF
+    har: EvidencePolicy = EvidencePolicy.ON_FAILURE
+    har_bodies: bool = False
+    console: EvidencePolicy = EvidencePolicy.ON_FAILURE
+
+    @classmethod
+    def nothing(cls) -> "Evidence":
+        """No evidence at all: the cheapest run."""
+        off = EvidencePolicy.OFF
+        return cls(screenshot=off, trace=off, har=off, console=off)
+
+    @classmethod
+    def everything(cls) -> "Evidence":
+        """All there is, also of a run that passes: what a confirmation run asks for."""
+        on = EvidencePolicy.ON
+        return cls(screenshot=on, trace=on, har=on, har_bodies=True, console=on)
+
+
+class BrowserKind(StrEnum):
+    """Which browser walks a journey. The headless shell costs 0.4 of a full Chromium (perf.md B)."""
+
+    HEADLESS_SHELL = "chromium-headless-shell"
+    CHROMIUM = "chromium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserSettings:
+    """How browsers and the workers that own them are run. Memory is in bytes, of the worker's whole process tree."""
+
+    executable: str | None = None
+    workers: int | None = None
+    """Journeys at a time; `None`: one for each two cores."""
+    recycle_after_runs: int = 50
+    recycle_after: timedelta = timedelta(hours=1)
+    recycle_above: int = 800 * 2**20
+    max_memory: int = 2 * 2**30
+    """A run whose process tree is larger is killed."""
