@@ -66,7 +66,9 @@ class Prober(Protocol):
 class ProberFactory(Protocol):
     """What the registry names: gives a prober for the time of a `async with`."""
 
-    def __call__(self, settings: ProberSettings) -> AbstractAsyncContextManager[Prober]: ...
+    def __call__(self, settings: ProberSettings) -> AbstractAsyncContextManager[Prober]:
+        """A prober, built from the settings, open for the time of the context."""
+        ...
 
 
 class Clock(Protocol):

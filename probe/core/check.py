@@ -91,21 +91,11 @@ class CheckSpec:
     @property
     def prober(self) -> str:
         """The name in the registry of the prober that executes it."""
-        match self.work:
-            case HttpCall():
-                return "http"
-            case Function():
-                return "function"
-            case PytestFunction():
-                return "playwright-pytest"
+        if isinstance(self.work, HttpCall):
+            return "http"
+        return "function" if isinstance(self.work, Function) else "playwright-pytest"
 
     @property
     def needs_browser(self) -> bool:
         """Whether a run of it starts a browser."""
-        match self.work:
-            case HttpCall():
-                return False
-            case Function(browser=browser):
-                return browser is not None
-            case PytestFunction():
-                return True
+        return not isinstance(self.work, HttpCall) and self.work.browser is not None

@@ -92,6 +92,12 @@ class Exchange:
     started: datetime
     wire_size: int
     """Bytes of the body as sent, before decompression."""
+    size: int = -1
+    """Bytes of the body, decompressed; counted when not given. Stays when the body is dropped."""
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            object.__setattr__(self, "size", len(self.body))
 
     @property
     def phases(self) -> Phases:

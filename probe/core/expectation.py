@@ -118,7 +118,7 @@ def _judge_one(e: Expectation, exchange: Exchange, now: datetime) -> Failure | N
         return failure("missing")
     if _holds(e.op, actual, e.value):
         return None
-    return failure(_show(actual, e.subject, e.value if e.op is Op.HAS else None))
+    return failure(_show(actual, e.subject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _actual(e: Expectation, exchange: Exchange) -> Any:
         case Subject.JSON:
             return select_json(exchange.text, e.selector)
         case Subject.SIZE:
-            return len(exchange.body)
+            return exchange.size
         case Subject.PHASE:
             value = getattr(exchange.phases, e.selector) if e.selector in PHASES else None
             return MISSING if value is None else value
@@ -180,11 +180,15 @@ def _holds(op: Op, actual: Any, value: Any) -> bool:
         case Op.EXISTS:
             return True
         case Op.UNDER:
-            return isinstance(actual, int | float) and actual < value
+            return _is_number(actual) and _is_number(value) and bool(actual < value)
         case Op.AT_LEAST:
-            return isinstance(actual, int | float) and actual >= value
+            return _is_number(actual) and _is_number(value) and bool(actual >= value)
         case _:  # pragma: no cover  # mypy proves that nothing gets here
             assert_never(op)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _contains(actual: Any, value: Any) -> bool:
@@ -208,7 +212,7 @@ def _sentence(e: Expectation, actual: str) -> str:
     return f"{what} is {actual}, expected {_expected(e)}"
 
 
-def _show(value: Any, subject: Subject, near: Any = None) -> str:
+def _show(value: Any, subject: Subject) -> str:
     if subject in (Subject.PHASE, Subject.TOTAL) and isinstance(value, int | float):
         return format_duration(value)
     if subject is Subject.TLS_DAYS and isinstance(value, int | float):

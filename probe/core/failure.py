@@ -30,11 +30,6 @@ class KindInfo:
     layer: Layer
     words: str
 
-    @property
-    def ours(self) -> bool:
-        """Whether it is the probe's own trouble (`errored`) rather than the target's (`failed`)."""
-        return self.layer is Layer.PROBE
-
 
 KINDS: Final[dict[str, KindInfo]] = {
     # dns

@@ -1,7 +1,6 @@
 """What happened: one execution of a check."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
@@ -183,41 +182,49 @@ def outcome_of(failures: tuple[Failure, ...]) -> Outcome:
     return Outcome.ERRORED if decider.ours else Outcome.FAILED
 
 
-STARVED_CPU = 0.85
-"""Share of a run in which this host waited for a processor, from which a slow result is our own."""
+STARVED_CPU = 0.95
+"""Share of a run in which this host waited for a processor, from which a slow result may be our own."""
 STARVED_LAG = 2.0
-"""Seconds of loop lag from which a slow result is our own."""
+"""Seconds of loop lag from which anything that waits is our own."""
+
+SLOW_KINDS = frozenset({"slow", "step_slow"})
+"""Kinds that say only that something took long."""
+WAITING_KINDS = SLOW_KINDS | {
+    "deadline",
+    "no_response",
+    "slow_body",
+    "connect_timeout",
+    "tls_timeout",
+    "dns_timeout",
+    "element",
+    "page_unresponsive",
+    "third_party_slow",
+}
+"""Kinds that say that something did not come in time: a host that stood still brings them about."""
 
 
 def explain_by_host(failures: tuple[Failure, ...], host: HostLoad) -> tuple[Failure, ...]:
-    """The failures, with those of timing turned into `host_starved` when our own host explains them."""
-    if host.cpu < STARVED_CPU and host.loop_lag < STARVED_LAG:
-        return failures
-    reason = f"this host was too busy to measure: {host.cpu:.0%} of the run waited for a processor, the loop lagged {host.loop_lag:.1f} s"
+    """The failures, with those that our own starved host explains turned into `host_starved`.
+
+    A busy host makes things slow; only one that stood still (loop lag) makes them not come at all. So an outage is not
+    hidden by a busy host.
+    """
+    explained = (
+        WAITING_KINDS if host.loop_lag >= STARVED_LAG else SLOW_KINDS if host.cpu >= STARVED_CPU else frozenset()
+    )
+    reason = f"{host.cpu:.0%} of the run waited for a processor, the loop lagged {host.loop_lag:.1f} s"
     return tuple(
-        Failure.of("host_starved", f"{reason}; seen: {f.message}", step=f.step, url=f.url, soft=f.soft)
-        if f.kind in TIME_KINDS
+        Failure.of(
+            "host_starved",
+            f"this host was too busy to measure ({reason}); seen: {f.message}",
+            step=f.step,
+            url=f.url,
+            soft=f.soft,
+        )
+        if f.kind in explained
         else f
         for f in failures
     )
-
-
-TIME_KINDS = frozenset(
-    {
-        "slow",
-        "step_slow",
-        "deadline",
-        "no_response",
-        "slow_body",
-        "connect_timeout",
-        "tls_timeout",
-        "dns_timeout",
-        "element",
-        "page_unresponsive",
-        "third_party_slow",
-    }
-)
-"""Kinds that a starved host alone can bring about."""
 
 
 def finish(
@@ -229,8 +236,9 @@ def finish(
     why: Why,
     started: datetime,
     elapsed: timedelta,
+    outcome: Outcome | None = None,
 ) -> Run:
-    """The run that an observation makes."""
+    """The run that an observation makes. `outcome` is given for a run that did not come to an end by itself."""
     failures = explain_by_host(observation.failures, observation.host)
     seconds = observation.duration
     return Run(
@@ -240,14 +248,13 @@ def finish(
         target=spec.target,
         region=region,
         why=why,
-        outcome=outcome_of(failures),
+        outcome=outcome or outcome_of(failures),
         started=started,
         duration=elapsed if seconds is None else timedelta(seconds=seconds),
-        observation=observation if failures is observation.failures else _with(observation, failures),
+        observation=replace(
+            observation,
+            failures=failures,
+            # Judged already, and nobody shows them: a body would only be memory held and a secret to look for.
+            exchanges=tuple(replace(e, body=b"") for e in observation.exchanges),
+        ),
     )
-
-
-def _with(observation: Observation, failures: tuple[Failure, ...]) -> Observation:
-    from dataclasses import replace
-
-    return replace(observation, failures=failures)

@@ -6,6 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import cache
+from operator import is_
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
 
@@ -108,33 +112,53 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` with every known secret, in any of its encodings, and the credentials of any URL masked."""
-        return _CREDENTIALS.sub(rf"\1{MASK}@", self._text.sub(MASK, text) if self._text else text)
+        if self._text is not None:
+            text = self._text.sub(MASK, text)
+        return _CREDENTIALS.sub(rf"\1{MASK}@", text) if "@" in text and "://" in text else text
 
     def data(self, data: bytes) -> bytes:
         """The same for bytes."""
-        return _CREDENTIALS_BYTES.sub(
-            rb"\1" + MASK.encode() + b"@", self._bytes.sub(MASK.encode(), data) if self._bytes else data
-        )
+        if self._bytes is not None:
+            data = self._bytes.sub(MASK.encode(), data)
+        return _CREDENTIALS_BYTES.sub(rb"\1" + MASK.encode() + b"@", data) if b"@" in data and b"://" in data else data
 
     def structure(self, value: T) -> T:
-        """The same for everything inside a (nested, frozen) structure of dataclasses, mappings, tuples and lists."""
+        """The same for everything inside a (nested, frozen) structure of dataclasses, mappings, tuples and lists.
+
+        What holds no secret comes back as the very same object.
+        """
         return self._walk(value)  # type: ignore[no-any-return]  # the walk keeps the type of what it is given
 
     def _walk(self, value: Any) -> Any:
+        if value is None or isinstance(value, _PLAIN):
+            return value
         if isinstance(value, str):
             masked = self.text(value)
             return value if masked == value else masked
         if isinstance(value, bytes):
             return self.data(value)
-        if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{f.name: self._walk(getattr(value, f.name)) for f in fields(value) if f.init})
+        if isinstance(value, tuple | list):
+            walked = [self._walk(item) for item in value]
+            return value if all(map(is_, walked, value)) else type(value)(walked)
         if isinstance(value, Mapping):
-            return {self._walk(k): self._walk(v) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self._walk(v) for v in value]
-        if isinstance(value, tuple):
-            return tuple(self._walk(v) for v in value)
+            return {self._walk(k): self._walk(v) for k, v in value.items()} if value else value
+        if is_dataclass(value) and not isinstance(value, type):
+            changed = {}
+            for name in _field_names(type(value)):
+                before = getattr(value, name)
+                after = self._walk(before)
+                if after is not before:
+                    changed[name] = after
+            return replace(value, **changed) if changed else value
         return value
+
+
+_PLAIN: Final = (int, float, Enum, datetime, timedelta)
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.init)
 
 
 # user:password@ or token@ in a URL. The user part may not hold "/", so that an "@" in a path or query is left alone.

@@ -1,0 +1,35 @@
+# Needs git, make and Python 3.11+; everything else is set up from here.
+
+.PHONY: help setup demo test lint types fmt bench doc
+.DEFAULT_GOAL := help
+RUN := .venv/bin/python -m
+
+help:   ## what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+setup:  ## the environment from uv.lock (.venv), and a browser
+	@sh scripts/setup.sh
+
+demo: setup  ## the demo shop, and the example journeys walking it
+	@$(RUN) probe demo
+
+test: setup  ## the whole suite: architecture, lint, types and tests, with coverage of core/
+	@sh scripts/test.sh
+
+lint: setup  ## ruff and the layers of the house (import-linter)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	.venv/bin/lint-imports
+
+types: setup  ## mypy, strict
+	$(RUN) mypy
+
+fmt: setup  ## format, and mend what ruff can mend
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+bench: setup  ## measure against the floors and write docs/performance.md (minutes; not part of the suite)
+	$(RUN) scripts.bench
+
+doc: setup  ## write the texts that are made from the code: probe --help
+	$(RUN) scripts.help
