@@ -61,4 +61,6 @@ if __name__ == "__main__":
     try:
         main()
     except OSError as error:
-        sys.exit(f"uv cannot be fetched from {INDEX}: {error}\nInstall uv yourself (https://docs.astral.sh/uv/) and run this again.")
+        sys.exit(
+            f"uv cannot be fetched from {INDEX}: {error}\nInstall uv yourself (https://docs.astral.sh/uv/) and run this again."
+        )

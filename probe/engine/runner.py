@@ -49,7 +49,7 @@ class Plan:
     """Runs with a browser at a time: more than one for each two cores would measure their own load."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # two jobs are never one: they are keys by identity
 class Job:
     """One run to be made."""
 

@@ -1,0 +1,33 @@
+"""The command line: options in, one call out. Nothing heavy is imported before a command needs it."""
+
+import typer
+
+from probe.cli import check, demo, validate
+
+app = typer.Typer(
+    name="probe",
+    help="The customer who never sleeps: walks scripted user journeys and says which step fails, and why.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check", short_help="Run checks once, or again and again on their schedule.")(check.check)
+app.command("validate", short_help="Say all that is wrong with a configuration, or what it means.")(validate.validate)
+app.add_typer(demo.app, name="demo", short_help="A shop to try it on, with faults to switch on.")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    """The customer who never sleeps: walks scripted user journeys and says which step fails, and why."""
+    if version:
+        from probe import __version__
+
+        typer.echo(f"probe {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)

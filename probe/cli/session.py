@@ -1,0 +1,85 @@
+"""Runs the chosen checks under the eyes of the terminal."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from probe.cli.exits import Exit
+from probe.cli.live import Board, watch_board
+from probe.cli.selection import Selection
+from probe.cli.table import print_results
+from probe.compose import compose
+from probe.core.run import Run
+from probe.engine.repeat import repeat
+from probe.engine.runner import Runner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one round saw. `duration` is in seconds."""
+
+    started: datetime
+    duration: float
+    runs: tuple[Run, ...]
+    interrupted: bool
+
+
+def run_once(selection: Selection, evidence: Path, *, show: bool) -> Report:
+    """Run every job once; the results are printed when `show`, progress always, to whoever looks."""
+    started, begun = datetime.now(UTC), time.monotonic()
+    board = Board(selection.jobs)
+
+    async def once(runner: Runner) -> None:
+        await runner.run_all(selection.jobs, watch=board)
+
+    with watch_board(board, show=show):
+        interrupted = asyncio.run(_interruptible(selection, evidence, once))
+    report = Report(started=started, duration=time.monotonic() - begun, runs=board.runs, interrupted=interrupted)
+    if show:
+        print_results(report.runs, report.duration)
+    return report
+
+
+def run_repeatedly(selection: Selection, evidence: Path) -> Exit:
+    """Run the jobs on their schedule until interrupted."""
+    board = Board(selection.jobs, repeats=True)
+
+    async def forever(runner: Runner) -> None:
+        await repeat(runner, selection.jobs, watch=board)
+
+    with watch_board(board, show=True):
+        asyncio.run(_interruptible(selection, evidence, forever))
+    return Exit.INTERRUPTED
+
+
+async def _interruptible(selection: Selection, evidence: Path, work: Callable[[Runner], Awaitable[None]]) -> bool:
+    """Do the work; true when SIGINT or SIGTERM ended it. Workers and browsers are gone in either case."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None  # a coroutine runs in a task
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+        task.cancel()
+        for number in _SIGNALS:  # a second signal ends the program at once
+            loop.remove_signal_handler(number)
+
+    async with compose(selection.config, evidence) as runner:
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, interrupt)
+        try:
+            await work(runner)
+        except asyncio.CancelledError:
+            if not interrupted:
+                raise
+            task.uncancel()
+    return interrupted
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
