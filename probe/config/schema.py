@@ -1,0 +1,218 @@
+"""The tables of a config file, and the arguments of the decorators: every key, its type, its default."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from probe.config.fields import (
+    Count,
+    Duration,
+    Flag,
+    HeaderName,
+    HeaderValue,
+    Id,
+    IpAddress,
+    JsonPath,
+    Method,
+    NameServer,
+    OneOrMore,
+    Path,
+    ProxyUrl,
+    Regex,
+    Size,
+    Statuses,
+    TargetUrl,
+    Text,
+    at_least,
+    choice,
+    one_of,
+)
+from probe.core.exchange import PHASES
+from probe.core.target import BrowserKind, Evidence, EvidencePolicy, IpVersion
+
+
+class Table(BaseModel):
+    """A table of the config. `stand_in` is what replaces required values that are wrong, to judge the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    stand_in: ClassVar[dict[str, Any]] = {}
+
+
+class ProbeTable(Table):
+    """`[probe]`."""
+
+    region: Id = "local"
+    data: Text = "~/.local/state/probe"
+    checks: tuple[Text, ...] = ("checks/",)
+    user_agent: HeaderValue | None = None
+    marker_header: HeaderName = "x-synthetic-check"
+    http_concurrency: Annotated[Count, at_least(1, 1000)] = 16
+
+
+class BrowserTable(Table):
+    """`[browser]`."""
+
+    executable: Text | None = None
+    workers: Annotated[Count, at_least(1, 256)] | None = None
+    recycle_after_runs: Annotated[Count, at_least(1)] = 50
+    recycle_after: Duration = Field(default="1h", validate_default=True)
+    recycle_above: Size = Field(default="800MiB", validate_default=True)
+    max_memory: Size = Field(default="2GiB", validate_default=True)
+
+
+Policy = Annotated[EvidencePolicy, choice(EvidencePolicy, "policy")]
+
+
+class EvidenceTable(Table):
+    """`[evidence]`, and the `evidence` of a check. What is not given stays what it was."""
+
+    screenshot: Policy | None = None
+    trace: Policy | None = None
+    har: Policy | None = None
+    har_bodies: Flag | None = None
+    console: Policy | None = None
+
+    def over(self, base: Evidence) -> Evidence:
+        """`base` with what is given here."""
+        given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        return Evidence(**{name: given.get(name, getattr(base, name)) for name in type(self).model_fields})
+
+
+def _evidence_word(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    evidence = (
+        Evidence.nothing()
+        if one_of(value, ("off", "full"), "policy for all evidence") == "off"
+        else Evidence.everything()
+    )
+    return {name: getattr(evidence, name) for name in EvidenceTable.model_fields}
+
+
+class DefaultsTable(Table):
+    """`[defaults]`."""
+
+    every: Duration = Field(default="1m", validate_default=True)
+    timeout: Duration = Field(default="30s", validate_default=True)
+    target: str | None = None
+
+
+class RegionTable(Table):
+    """`[regions.NAME]`."""
+
+    proxy: ProxyUrl | None = None
+    source_address: IpAddress | None = None
+    nameserver: NameServer | None = None
+    ip_version: Annotated[IpVersion, choice(IpVersion, "version")] = IpVersion.ANY
+
+
+class TargetTable(Table):
+    """`[targets.NAME]`."""
+
+    stand_in = {"url": "https://stand-in.example"}
+
+    url: TargetUrl
+    headers: dict[HeaderName, HeaderValue] = {}
+    secrets: dict[str, str] = {}
+    third_parties: tuple[Text, ...] = ()
+    ca: Text | None = None
+    client_certificate: Text | None = None
+    client_key: Text | None = None
+
+
+class CheckTable(Table):
+    """What every check may say, in TOML or in a decorator."""
+
+    id: Id | None = None
+    name: Text | None = None
+    target: str | None = None
+    every: Duration | None = None
+    timeout: Duration | None = None
+    slo: Id | None = None
+    tags: tuple[Id, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+class ExpectTable(Table):
+    """The `expect` of a `[[check]]` of kind `http`."""
+
+    status: Statuses | None = None
+    body: Annotated[tuple[Text, ...], OneOrMore] = ()
+    body_lacks: Annotated[tuple[Text, ...], OneOrMore] = ()
+    body_matches: Annotated[tuple[Regex, ...], OneOrMore] = ()
+    headers: dict[HeaderName, str] = {}
+    json_: dict[JsonPath, Any] = Field(default={}, alias="json")
+    within: Duration | None = None
+    phases: dict[Annotated[str, choice(PHASES, "phase")], Duration] = {}
+    tls_days: Annotated[Count, at_least(1)] | None = None
+    size_under: Size | None = None
+    size_at_least: Size | None = None
+    redirects: Annotated[Count, at_least(0)] | None = None
+
+
+class HttpCheckTable(CheckTable):
+    """`[[check]]` of kind `http`."""
+
+    stand_in = {"name": "stand-in"}
+
+    name: Text
+    kind: str = "http"
+    description: str = ""
+    path: Path = "/"
+    method: Method | None = None
+    headers: dict[HeaderName, HeaderValue] = {}
+    body: str | None = None
+    json_: Any = Field(default=None, alias="json")
+    form: dict[str, str] | None = None
+    follow_redirects: Flag = True
+    max_redirects: Annotated[Count, at_least(0, 50)] = 10
+    max_body: Size = Field(default="10MiB", validate_default=True)
+    verify_tls: Flag = True
+    expect: ExpectTable = ExpectTable()
+
+
+BrowserName = Annotated[BrowserKind, choice(BrowserKind, "browser")]
+EvidenceChoice = Annotated[EvidenceTable, BeforeValidator(_evidence_word)]
+
+
+class PytestCheckTable(CheckTable):
+    """`[[check]]` of kind `playwright-pytest`."""
+
+    stand_in = {"file": "stand-in.py"}
+
+    kind: str
+    description: str = ""
+    file: Text
+    browser: BrowserName = BrowserKind.HEADLESS_SHELL
+    evidence: EvidenceChoice | None = None
+
+
+class CheckArguments(CheckTable):
+    """The keyword arguments of `@check`."""
+
+    params: dict[str, Any] = {}
+
+
+class JourneyArguments(CheckArguments):
+    """The keyword arguments of `@journey`."""
+
+    browser: BrowserName = BrowserKind.HEADLESS_SHELL
+    evidence: EvidenceChoice | None = None
+
+
+KINDS: dict[str, type[HttpCheckTable | PytestCheckTable]] = {
+    "http": HttpCheckTable,
+    "playwright-pytest": PytestCheckTable,
+}
+"""The kinds of `[[check]]` and their tables."""
+SINGLE: dict[str, type[Table]] = {
+    "probe": ProbeTable,
+    "browser": BrowserTable,
+    "evidence": EvidenceTable,
+    "defaults": DefaultsTable,
+}
+"""Tables that stand once."""
+NAMED: dict[str, type[Table]] = {"regions": RegionTable, "targets": TargetTable}
+"""Tables of named tables."""
+OF_THE_DAEMON = ("store", "slo", "channels", "route", "maintenance")
+"""Tables that only the daemon reads: accepted and left alone."""
