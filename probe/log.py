@@ -63,6 +63,28 @@ def configure(level: str, json: bool, redactor: Redactor, *, stream: TextIO | No
     )
 
 
+def configure_at_first_line(level: str, json: bool, redactor: Redactor) -> None:
+    """As `configure`, but only when there is something to log: a command that says nothing does not import structlog."""
+    root = logging.getLogger()
+    root.addHandler(_AtFirstLine(level, json, redactor))
+    root.setLevel(level.upper())
+
+
+class _AtFirstLine(logging.Handler):
+    """Configures logging when the first record comes, and hands the record on."""
+
+    def __init__(self, level: str, json: bool, redactor: Redactor) -> None:
+        super().__init__()
+        self._wanted = (level, json, redactor)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Give way to the real handler."""
+        root = logging.getLogger()
+        root.removeHandler(self)
+        configure(*self._wanted)
+        root.handlers[-1].handle(record)
+
+
 def get_logger(name: str) -> Any:
     """A structlog logger: `log.warning("browser died", pid=12)`."""
     return _structlog().stdlib.get_logger(name)

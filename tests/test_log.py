@@ -123,3 +123,17 @@ def test_goes_to_stderr_and_loads_no_rich() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     assert json.loads(done.stderr)["event"] == "said"
+
+
+def test_nothing_is_imported_before_there_is_something_to_say() -> None:
+    """A silent command does not pay for structlog; the first line comes out masked, as if it had been there all along."""
+    code = (
+        "import logging, sys\nfrom probe import log\nfrom probe.core.secret import Redactor, Secret\n"
+        "log.configure_at_first_line('warning', json=False, redactor=Redactor([Secret('hunter2')]))\n"
+        "logging.getLogger('a').info('quiet')\nassert 'structlog' not in sys.modules\n"
+        "logging.getLogger('a').warning('first hunter2')\nlogging.getLogger('a').warning('second')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = done.stderr.splitlines()
+    assert first.endswith("first ***")
+    assert second.endswith("second")

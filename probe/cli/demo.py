@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from probe.cli.exits import Exit, exit_of, stop
-from probe.demo.errors import DemoError
 from probe.errors import ProbeError
 
 app = typer.Typer(
@@ -49,7 +48,7 @@ def demo(
                 f"and ask for yourself with `probe check --once --config {_near(config)}`.\n"
             )
             raise typer.Exit(run_repeatedly(selection, evidence))
-    except (ProbeError, DemoError) as error:
+    except ProbeError as error:
         stop(error)
 
 
@@ -72,7 +71,7 @@ def shop(
                 f"Ctrl-C stops it."
             ),
         )
-    except (ProbeError, DemoError) as error:
+    except ProbeError as error:
         stop(error)
 
 
@@ -104,7 +103,7 @@ def fault(
         else:
             print(f"say `probe demo fault {name} on` or `probe demo fault {name} off`", file=sys.stderr)
             raise typer.Exit(Exit.USAGE)
-    except (ProbeError, DemoError) as error:
+    except ProbeError as error:
         stop(error)
 
 

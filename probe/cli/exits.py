@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from probe.core.run import Outcome, Run
-from probe.errors import ConfigError
+from probe.errors import ConfigError, ProbeError
 
 
 class Exit(IntEnum):
@@ -29,7 +29,7 @@ def exit_of(runs: Iterable[Run]) -> Exit:
     return Exit.PASSED if outcomes <= {Outcome.PASSED} else Exit.ERRORED
 
 
-def stop(error: Exception) -> NoReturn:
+def stop(error: ProbeError) -> NoReturn:
     """End the program for a user's mistake: every diagnostic on standard error, exit code 2."""
     print(error, file=sys.stderr)
     if isinstance(error, ConfigError):

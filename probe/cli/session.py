@@ -14,8 +14,10 @@ from probe.cli.selection import Selection
 from probe.cli.table import print_results
 from probe.compose import compose
 from probe.core.run import Run
+from probe.core.secret import Redactor
 from probe.engine.repeat import repeat
 from probe.engine.runner import Runner
+from probe.log import configure_at_first_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ async def _interruptible(selection: Selection, evidence: Path, work: Callable[[R
         for number in _SIGNALS:  # a second signal ends the program at once
             loop.remove_signal_handler(number)
 
+    configure_at_first_line("warning", json=False, redactor=Redactor(selection.config.secrets))
     async with compose(selection.config, evidence) as runner:
         for number in _SIGNALS:
             loop.add_signal_handler(number, interrupt)

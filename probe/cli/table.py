@@ -90,7 +90,7 @@ def _step_row(step: Step) -> tuple[Text, str, str, Text]:
 def _seen(run: Run) -> Text:
     """One dim line of what a run that passed saw."""
     exchanges = run.observation.exchanges
-    if len(exchanges) == 1:
+    if len(exchanges) == 1 and not run.observation.steps:
         only = exchanges[0]
         phases = ((name, getattr(only.phases, name)) for name in ("dns", "connect", "tls", "ttfb", "transfer"))
         parts = [str(only.status), *(f"{name} {format_duration(value)}" for name, value in phases if value is not None)]

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from probe.errors import ProbeError
 
-class DemoError(Exception):
+
+class DemoError(ProbeError):
     """The demo shop cannot be started or reached; the message says what to do."""
 
 

@@ -32,13 +32,13 @@ async def bare(shop: str, count: int, _: str, at_a_time: int) -> dict[str, Any]:
     """The floor: one browser, a fresh context for each journey, nothing looked at."""
     from playwright.async_api import async_playwright
 
-    from probe.worker.browser import discover, launch_arguments
+    from probe.worker.browser import find_browser
     from scripts.bench.journey import walk
 
-    kind = BrowserKind.HEADLESS_SHELL
+    executable = find_browser(BrowserKind.HEADLESS_SHELL)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=discover(kind, None), args=list(launch_arguments(kind)), chromium_sandbox=False
+            executable_path=executable.path, args=list(executable.flags), chromium_sandbox=executable.sandbox
         )
 
         async def once(seen: Seen) -> None:
@@ -59,14 +59,13 @@ async def bare(shop: str, count: int, _: str, at_a_time: int) -> dict[str, Any]:
 
 async def probe(shop: str, count: int, evidence: str, at_a_time: int) -> dict[str, Any]:
     """The whole way of a run: runner, supervisor, worker, journey with steps, observation."""
-    from probe.probers.function import FunctionProber
-
     from probe.core.check import CheckId, CheckSpec, Function, Source
     from probe.core.run import Outcome
     from probe.core.secret import Redactor
     from probe.core.target import BrowserSettings, Evidence, Region, Target
     from probe.engine.runner import Job, Plan, open_runner
     from probe.ports import ProberSettings
+    from probe.probers.function import FunctionProber
 
     spec = CheckSpec(
         id=CheckId("bench"),
