@@ -23,7 +23,9 @@ if [ -z "$uv" ]; then
   uv=$("$python" scripts/get_uv.py "${XDG_CACHE_HOME:-$HOME/.cache}/probe")
 fi
 say "making .venv from uv.lock ..."
-UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --quiet --python "$python"
+# The system's certificates, so that it works behind a company's proxy as well.
+export UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
+"$uv" sync --locked --quiet --python "$python"
 
 # The browser: the one that is configured or installed; else Playwright's own; else Debian's, when we may install it.
 if ! browser=$(.venv/bin/python -m probe.worker.browser 2>/dev/null); then

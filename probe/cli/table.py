@@ -66,9 +66,11 @@ def results_table(runs: Iterable[Run]) -> Table:
     table.add_column("what was seen", overflow="fold")
     for run in runs:
         name = Text.assemble(MARKS[run.outcome], " ", (run.check, "bold"))
-        seen = reason_line(run) or _seen(run)
+        steps = run.observation.steps
+        told = any(step.failure is not None for step in steps)  # the failing step's row says why
+        seen = Text(run.outcome.value, STYLES[run.outcome]) if told else reason_line(run) or _seen(run)
         table.add_row(name, run.region, format_duration(run.duration), seen)
-        for step in run.observation.steps:
+        for step in steps:
             table.add_row(*_step_row(step))
     return table
 
@@ -81,7 +83,7 @@ def _step_row(step: Step) -> tuple[Text, str, str, Text]:
     if step.outcome is StepOutcome.SKIPPED:
         seen = Text("not reached", "dim")
     elif step.failure is not None:
-        seen = Text(step.failure.message, style)
+        seen = Text(f"{step.failure.layer}: {step.failure.message}", style)
     elif step.within is not None:
         seen = Text(f"within {format_duration(step.within)}", "dim")
     return name, "", took, seen

@@ -98,6 +98,7 @@ KINDS: Final[dict[str, KindInfo]] = {
     "host_starved": KindInfo(Layer.PROBE, "this host was too busy to measure"),
     "resolver_dead": KindInfo(Layer.PROBE, "our own name server does not answer"),
     "egress_failed": KindInfo(Layer.PROBE, "our own way out (proxy or source address) does not work"),
+    "tls_setup": KindInfo(Layer.PROBE, "our own CA or client certificate cannot be used"),
     "no_network": KindInfo(Layer.PROBE, "this host has no network"),
     "internal": KindInfo(Layer.PROBE, "a bug in probe"),
 }

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
 from operator import is_
-from typing import Any, Final, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
 
 MASK: Final = "***"
@@ -158,7 +159,17 @@ _PLAIN: Final = (int, float, Enum, datetime, timedelta)
 
 @cache
 def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.init)
+    """The fields of a dataclass that could hold text, by their types: the others need no look at each run."""
+    hints = get_type_hints(kind)
+    return tuple(f.name for f in fields(kind) if f.init and not _is_textless(hints[f.name]))
+
+
+def _is_textless(hint: Any) -> bool:
+    if isinstance(hint, UnionType):
+        return all(map(_is_textless, get_args(hint)))
+    if not isinstance(hint, type):
+        return False
+    return issubclass(hint, (*_PLAIN, NoneType)) or (is_dataclass(hint) and not _field_names(hint))
 
 
 # user:password@ or token@ in a URL. The user part may not hold "/", so that an "@" in a path or query is left alone.

@@ -1,0 +1,1 @@
+"""The probers: one file for each way of executing a check."""

@@ -1,0 +1,135 @@
+"""The pytest plugin that is loaded with an existing pytest-playwright file, so that it runs unchanged as a check.
+
+It gives the browser that was found and our mark in its user agent, and writes what happens as lines of JSON.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from probe.core.failure import Failure, Layer
+from probe.worker.causes import Causes, Origin
+from probe.worker.pages import ACTION_TIMEOUT, EXPECT_TIMEOUT, MARGIN
+
+ORDER: Final = "PROBE_PYTEST"
+"""Environment variable with what the plugin has to know, as JSON: see `Order`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the supervisor tells the plugin. `results` is the file the lines go to; `timeout` is seconds."""
+
+    results: str
+    file: str
+    executable: str
+    flags: tuple[str, ...]
+    sandbox: bool
+    user_agent: str
+    timeout: float
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Writes what happens, and gives Playwright its limits."""
+
+    order: Order
+    started: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, event: str, **more: Any) -> None:
+        """Write one line."""
+        with self._lock, Path(self.order.results).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": event, **more}) + "\n")
+
+    @pytest.fixture(scope="session")
+    def browser_type_launch_args(self, browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+        """The browser that was found, in place of Playwright's own."""
+        arguments = [*browser_type_launch_args.get("args", ()), *self.order.flags]
+        given = {k: v for k, v in browser_type_launch_args.items() if k not in ("channel", "headless")}
+        return {
+            **given,
+            "executable_path": self.order.executable,
+            "args": arguments,
+            "chromium_sandbox": self.order.sandbox,
+            "headless": True,
+        }
+
+    @pytest.fixture(scope="session")
+    def browser_context_args(self, browser_context_args: dict[str, Any], browser: Any) -> dict[str, Any]:
+        """Our mark at the end of the browser's own user agent."""
+        session = browser.new_browser_cdp_session()
+        own = browser_context_args.get("user_agent") or session.send("Browser.getVersion")["userAgent"]
+        session.detach()
+        return {**browser_context_args, "user_agent": f"{own} {self.order.user_agent}"}
+
+    @pytest.fixture(autouse=True)
+    def _probe_limits(self, request: pytest.FixtureRequest) -> None:
+        # Whatever waits in the page gives up before our deadline: it can say what it waited for.
+        from playwright.sync_api import expect
+
+        rest = max(0.2, self.order.timeout - MARGIN)
+        expect.set_options(timeout=min(EXPECT_TIMEOUT, rest) * 1000)
+        if "context" in request.fixturenames:
+            request.getfixturevalue("context").set_default_timeout(min(ACTION_TIMEOUT, rest) * 1000)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Any:
+        """Mark the time in which the test's own code runs."""
+        self.started = time.monotonic()
+        self.say("call", node=item.nodeid)
+        watch = threading.Timer(self.order.timeout, self._overdue, args=(threading.get_ident(),))
+        watch.daemon = True
+        watch.start()
+        yield
+        watch.cancel()
+        self.say("end", duration=time.monotonic() - self.started)
+
+    def _overdue(self, main: int) -> None:
+        """At the deadline: whether the test waits for the browser, or stands in its own code."""
+        frame = sys._current_frames().get(main)
+        origin = Origin(file=self.order.file, root=str(Path(self.order.file).parent))
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if "/playwright/" in name:
+                break
+            if origin.owns(name):
+                self.say("overdue", own=True, at=origin.show((name, frame.f_lineno)))
+                return
+            frame = frame.f_back
+        self.say("overdue", own=False, at="")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Classify what was raised, here where the exception still is one."""
+        outcome = yield
+        report = outcome.get_result()
+        failures: tuple[Failure, ...] = ()
+        if call.excinfo is not None and not report.skipped:
+            causes = Causes(origin=Origin(file=self.order.file, root=str(Path(self.order.file).parent)))
+            failures = causes.explain(call.excinfo.value, None, 0.0)
+        self.say(
+            "report",
+            when=report.when,
+            outcome=report.outcome,
+            failures=[asdict(f) for f in failures],
+            why=str(call.excinfo.value)[:300] if call.excinfo is not None else "",
+        )
+
+
+def failure_from(data: dict[str, Any]) -> Failure:
+    """A failure from its line."""
+    return Failure(**{**data, "layer": Layer(data["layer"])})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register after pytest-playwright, whose fixtures ours stand before."""
+    order = json.loads(os.environ[ORDER])
+    reporter = Reporter(Order(**{**order, "flags": tuple(order["flags"])}))
+    config.pluginmanager.register(reporter, "probe-reporter")
