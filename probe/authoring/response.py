@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from probe.authoring.findings import Findings
 from probe.core.duration import parse_duration
@@ -175,9 +175,9 @@ class ResponseExpectation:
         has: Any = UNSET,
         lacks: Any = UNSET,
         matches: str = UNSET,
-        exists: Literal[True] = UNSET,
+        exists: bool = UNSET,
     ) -> Self:
-        """What the RFC 9535 `path` selects equals `value`, `has` or `lacks` it, `matches` a pattern, or is there."""
+        """What the RFC 9535 `path` selects equals `value`, `has` or `lacks` it, `matches` a pattern, is there, or is not."""
         _valid_json_path(path)
         return self._one(Subject.JSON, path, value, has=has, lacks=lacks, matches=matches, exists=exists)
 
@@ -189,9 +189,9 @@ class ResponseExpectation:
         has: str = UNSET,
         lacks: str = UNSET,
         matches: str = UNSET,
-        exists: Literal[True] = UNSET,
+        exists: bool = UNSET,
     ) -> Self:
-        """The header equals, `has`, `lacks`, `matches`, or is there. A missing header lacks everything."""
+        """The header equals, `has`, `lacks`, `matches`, is there, or is not. A missing header lacks everything."""
         return self._one(Subject.HEADER, name, value, has=has, lacks=lacks, matches=matches, exists=exists)
 
     def body(self, value: str = UNSET, *, has: str = UNSET, lacks: str = UNSET, matches: str = UNSET) -> Self:
@@ -231,12 +231,10 @@ class ResponseExpectation:
         return self._judge(Subject.REDIRECTS, Op.EQUALS, _number(number, "redirects is a number"))
 
     def _one(self, subject: Subject, selector: str, value: Any, **named: Any) -> Self:
-        if named.get("exists") not in (UNSET, True):
-            raise ValueError("exists=True is all there is to ask; to ask for absence, use lacks=")
         exists = named.pop("exists", UNSET)
         given = self._given(value=value, **named)
         if exists is not UNSET or not given:
-            given.append((Op.EXISTS, None))
+            given.append((Op.EXISTS if exists else Op.ABSENT, None))
         for op, wanted in given:
             self._judge(subject, op, wanted, selector)
         return self

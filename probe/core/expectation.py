@@ -43,10 +43,12 @@ class Op(StrEnum):
     LACKS = "lacks"
     MATCHES = "matches"
     EXISTS = "exists"
+    ABSENT = "is absent"
     UNDER = "under"
     AT_LEAST = "at least"
 
 
+_WITHOUT_VALUE: Final = (Op.EXISTS, Op.ABSENT)
 _KIND: Final = {
     Subject.STATUS: "status",
     Subject.HEADER: "header",
@@ -75,7 +77,9 @@ class Expectation:
 
     def __str__(self) -> str:
         what = " ".join(filter(None, (_NAMES.get(self.subject, self.subject), self.selector)))
-        return f"{what} {self.op}" if self.op is Op.EXISTS else f"{what} {self.op} {_show(self.value, self.subject)}"
+        return (
+            f"{what} {self.op}" if self.op in _WITHOUT_VALUE else f"{what} {self.op} {_show(self.value, self.subject)}"
+        )
 
 
 _NAMES: Final = {
@@ -114,7 +118,7 @@ def _judge_one(e: Expectation, exchange: Exchange, now: datetime) -> Failure | N
         actual = _actual(e, exchange)
     if isinstance(actual, _NotJson):
         return failure(f"not JSON: {actual.why}")
-    if actual is MISSING and e.op is not Op.LACKS:
+    if actual is MISSING and e.op not in (Op.LACKS, Op.ABSENT):
         return failure("missing")
     if _holds(e.op, actual, e.value):
         return None
@@ -179,6 +183,8 @@ def _holds(op: Op, actual: Any, value: Any) -> bool:
             return re.search(value, actual if isinstance(actual, str) else json.dumps(actual)) is not None
         case Op.EXISTS:
             return True
+        case Op.ABSENT:
+            return actual is MISSING
         case Op.UNDER:
             return _is_number(actual) and _is_number(value) and bool(actual < value)
         case Op.AT_LEAST:
@@ -204,7 +210,9 @@ def _path(url: str) -> str:
 
 
 def _expected(e: Expectation) -> str:
-    return str(e.op) if e.op is Op.EXISTS else f"{'' if e.op is Op.EQUALS else f'{e.op} '}{_show(e.value, e.subject)}"
+    return (
+        str(e.op) if e.op in _WITHOUT_VALUE else f"{'' if e.op is Op.EQUALS else f'{e.op} '}{_show(e.value, e.subject)}"
+    )
 
 
 def _sentence(e: Expectation, actual: str) -> str:

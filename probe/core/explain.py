@@ -4,6 +4,7 @@
 before. This is the pure part: facts in, failures out, the deciding one first.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -115,7 +116,11 @@ def explain(
     if not noticed or any(f.kind not in _EXPLAINED for f in noticed):
         return noticed
     wires = tuple(requests)
-    wire = _blamed(wires, waited=any(f.kind in _WAITED for f in noticed))
+    wire = _blamed(
+        wires,
+        waited=any(f.kind in _WAITED for f in noticed),
+        picture=any(_PICTURE.search(f.message) is not None for f in noticed),
+    )
     if any(f.kind == "check_bug" for f in noticed):
         # Code that reads what a broken answer does not hold raises what it raises; the answer is the reason.
         if wire is None or not _severe(wire):
@@ -130,7 +135,16 @@ def explain(
     if not first and any(f.kind == "page_load" for f in noticed) and _stuck(wires):
         words = f"the page was answered, and nothing is outstanding: its script never yields{then}"
         first = (Failure.of("page_unresponsive", words, step=step),)
-    return (*first, *errors, *noticed)
+    return (*first, *errors, *(_waits_for(f, wires) if f.kind == "page_load" and not first else f for f in noticed))
+
+
+def _waits_for(failure: Failure, wires: Iterable[Wire]) -> Failure:
+    """A load that did not end, with what it waits for: a foreign host that nobody listed, or a picture of the shop."""
+    pending = sorted((w for w in wires if w.pending), key=lambda w: -w.seconds)
+    if not pending:
+        return failure
+    names = ", ".join(w.words for w in pending[:3])
+    return replace(failure, message=f"{failure.message}: it waits for {names}", url=pending[0].url)
 
 
 def _stuck(wires: Iterable[Wire]) -> bool:
@@ -139,9 +153,14 @@ def _stuck(wires: Iterable[Wire]) -> bool:
     return any(w.main and w.status is not None for w in seen) and not any(w.pending for w in seen)
 
 
-def _blamed(wires: tuple[Wire, ...], *, waited: bool) -> Wire | None:
+_PICTURE: Final = re.compile(r"\b(img|image|picture)\b", re.IGNORECASE)
+"""How a failure reads that is about a picture: only such a one is explained by a picture that did not come."""
+
+
+def _blamed(wires: tuple[Wire, ...], *, waited: bool, picture: bool) -> Wire | None:
     own = [w for w in wires if w.party is Party.OWN and w.resource in _CALLS]
     listed = [w for w in wires if w.party is Party.LISTED and w.resource in _BLOCKING]
+    pictures = [w for w in wires if w.resource == "image"]
     hanging = [w for w in own if w.pending and waited]
     ranks = (
         [w for w in own if w.bad and _severe(w)],
@@ -149,6 +168,7 @@ def _blamed(wires: tuple[Wire, ...], *, waited: bool) -> Wire | None:
         [w for w in hanging if w.main],
         [w for w in listed if w.bad and (w.status is None or w.status >= 500 or w.resource in ("script", "document"))],
         [w for w in listed if w.pending and waited],
+        [w for w in pictures if w.bad or (w.pending and waited)] if picture else [],
         [w for w in hanging if w.seconds >= LONG],
     )
     return next(
@@ -166,7 +186,7 @@ def _severe(wire: Wire) -> bool:
 
 def _failure(wire: Wire, then: str, step: str | None) -> Failure:
     name = urlsplit(wire.url).hostname or wire.url
-    if wire.party is Party.LISTED:
+    if wire.party is not Party.OWN:
         if wire.pending:
             said = f"{name} (third party) has not answered {wire.words} after {format_duration(wire.seconds)}"
             return Failure.of("third_party_slow", said + then, step=step, url=wire.url)

@@ -113,7 +113,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` with every known secret, in any of its encodings, and the credentials of any URL masked."""
-        if self._text is not None:
+        if self._text is not None and self._text.search(text):
             text = self._text.sub(MASK, text)
         return _CREDENTIALS.sub(rf"\1{MASK}@", text) if "@" in text and "://" in text else text
 
@@ -131,30 +131,29 @@ class Redactor:
         return self._walk(value)  # type: ignore[no-any-return]  # the walk keeps the type of what it is given
 
     def _walk(self, value: Any) -> Any:
-        if value is None or isinstance(value, _PLAIN):
+        kind = type(value)
+        if kind in _TEXTLESS or isinstance(value, Enum):
             return value
         if isinstance(value, str):
-            masked = self.text(value)
-            return value if masked == value else masked
-        if isinstance(value, bytes):
-            return self.data(value)
+            return self.text(value)
         if isinstance(value, tuple | list):
             walked = [self._walk(item) for item in value]
-            return value if all(map(is_, walked, value)) else type(value)(walked)
-        if isinstance(value, Mapping):
-            return {self._walk(k): self._walk(v) for k, v in value.items()} if value else value
-        if is_dataclass(value) and not isinstance(value, type):
+            return value if all(map(is_, walked, value)) else kind(walked)
+        if is_dataclass(kind):
             changed = {}
-            for name in _field_names(type(value)):
+            for name in _field_names(kind):
                 before = getattr(value, name)
                 after = self._walk(before)
                 if after is not before:
                     changed[name] = after
             return replace(value, **changed) if changed else value
-        return value
+        if isinstance(value, Mapping):
+            return {self._walk(k): self._walk(v) for k, v in value.items()}
+        return self.data(value) if isinstance(value, bytes) else value
 
 
 _PLAIN: Final = (int, float, Enum, datetime, timedelta)
+_TEXTLESS: Final = frozenset({NoneType, bool, int, float, datetime, timedelta})
 
 
 @cache

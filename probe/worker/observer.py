@@ -20,7 +20,7 @@ MOST_LINES: Final = 500
 LONGEST_LINE: Final = 2000
 
 VITALS_PREFIX: Final = "\u2063probe-vitals:"
-"""How our script in the page says what it measured when the page goes away: a console line nobody else writes."""
+"""How our script in the page says what it measured: a console line that nobody else writes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -160,7 +160,8 @@ class Observer:
 
     def _on_error(self, error: "WebError") -> None:
         raised = error.error
-        text = str(raised)
+        name = raised.name or ""
+        text = raised.message if not name or raised.message.startswith(name) else f"{name}: {raised.message}"
         self.errors.append((time.monotonic(), text))
         page = error.page
         self._line("error", f"uncaught: {text}", page.url if page is not None else "")
@@ -231,9 +232,15 @@ VITALS_SCRIPT: Final = (
     """
 (() => {
   if (window.top !== window || !/^http/.test(location.protocol)) return;
-  const v = {cls: 0}, say = console.debug.bind(console), pad = JSON.stringify, perf = performance;
+  const v = {cls: 0}, log = console.debug.bind(console), pad = JSON.stringify, perf = performance, wait = setTimeout;
+  let waits = false;
+  const say = () => { waits = false; log('"""
+    + VITALS_PREFIX
+    + """' + read()); };
+  const soon = () => { if (!waits) { waits = true; wait(say, 250); } };
   const watch = (type, f, more) => {
-    try { new PerformanceObserver(l => l.getEntries().forEach(f)).observe({type, buffered: true, ...more}); } catch {}
+    const seen = l => { l.getEntries().forEach(f); soon(); };
+    try { new PerformanceObserver(seen).observe({type, buffered: true, ...more}); } catch {}
   };
   watch('paint', e => { if (e.name === 'first-contentful-paint') v.fcp = e.startTime / 1000; });
   watch('largest-contentful-paint', e => { v.lcp = e.startTime / 1000; });
@@ -251,11 +258,9 @@ VITALS_SCRIPT: Final = (
     if (n && n.responseStart) v.ttfb = n.responseStart / 1000;
     return pad({...v, url: location.origin + location.pathname});
   };
-  addEventListener('pagehide', () => say('"""
-    + VITALS_PREFIX
-    + """' + read()), {capture: true});
+  addEventListener('beforeunload', say, {capture: true});
   Object.defineProperty(window, '__probe_vitals', {value: read, enumerable: false});
 })();
 """
 )
-"""Run in every page: measures, and says it when the page goes away. Costs no round trip."""
+"""Run in every page: measures, and says so soon after each measurement. What a page says while it goes away is often lost."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,6 @@ import pytest
 
 from probe.core.failure import Failure, Layer
 from probe.worker.causes import Causes, Origin
-from probe.worker.pages import ACTION_TIMEOUT, EXPECT_TIMEOUT, MARGIN
 
 ORDER: Final = "PROBE_PYTEST"
 """Environment variable with what the plugin has to know, as JSON: see `Order`."""
@@ -35,9 +35,12 @@ class Order:
     timeout: float
 
 
+KEY: Final = pytest.StashKey[Order]()
+
+
 @dataclass(slots=True)
 class Reporter:
-    """Writes what happens, and gives Playwright its limits."""
+    """Writes what happens."""
 
     order: Order
     started: float | None = None
@@ -47,37 +50,6 @@ class Reporter:
         """Write one line."""
         with self._lock, Path(self.order.results).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": event, **more}) + "\n")
-
-    @pytest.fixture(scope="session")
-    def browser_type_launch_args(self, browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-        """The browser that was found, in place of Playwright's own."""
-        arguments = [*browser_type_launch_args.get("args", ()), *self.order.flags]
-        given = {k: v for k, v in browser_type_launch_args.items() if k not in ("channel", "headless")}
-        return {
-            **given,
-            "executable_path": self.order.executable,
-            "args": arguments,
-            "chromium_sandbox": self.order.sandbox,
-            "headless": True,
-        }
-
-    @pytest.fixture(scope="session")
-    def browser_context_args(self, browser_context_args: dict[str, Any], browser: Any) -> dict[str, Any]:
-        """Our mark at the end of the browser's own user agent."""
-        session = browser.new_browser_cdp_session()
-        own = browser_context_args.get("user_agent") or session.send("Browser.getVersion")["userAgent"]
-        session.detach()
-        return {**browser_context_args, "user_agent": f"{own} {self.order.user_agent}"}
-
-    @pytest.fixture(autouse=True)
-    def _probe_limits(self, request: pytest.FixtureRequest) -> None:
-        # Whatever waits in the page gives up before our deadline: it can say what it waited for.
-        from playwright.sync_api import expect
-
-        rest = max(0.2, self.order.timeout - MARGIN)
-        expect.set_options(timeout=min(EXPECT_TIMEOUT, rest) * 1000)
-        if "context" in request.fixturenames:
-            request.getfixturevalue("context").set_default_timeout(min(ACTION_TIMEOUT, rest) * 1000)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Any:
@@ -131,5 +103,6 @@ def failure_from(data: dict[str, Any]) -> Failure:
 def pytest_configure(config: pytest.Config) -> None:
     """Register after pytest-playwright, whose fixtures ours stand before."""
     order = json.loads(os.environ[ORDER])
-    reporter = Reporter(Order(**{**order, "flags": tuple(order["flags"])}))
-    config.pluginmanager.register(reporter, "probe-reporter")
+    config.stash[KEY] = Order(**{**order, "flags": tuple(order["flags"])})
+    config.pluginmanager.register(Reporter(config.stash[KEY]), "probe-reporter")
+    config.pluginmanager.register(import_module("probe.worker.pytest_fixtures"), "probe-fixtures")

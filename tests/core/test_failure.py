@@ -64,6 +64,7 @@ WAYS_TO_END = [
     ("host_starved", "errored", "probe", "this host was too busy to measure"),
     ("resolver_dead", "errored", "probe", "our own name server does not answer"),
     ("egress_failed", "errored", "probe", "our own way out (proxy or source address) does not work"),
+    ("tls_setup", "errored", "probe", "our own CA or client certificate cannot be used"),
     ("no_network", "errored", "probe", "this host has no network"),
     ("internal", "errored", "probe", "a bug in probe"),
 ]

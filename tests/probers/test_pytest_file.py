@@ -1,6 +1,7 @@
 """An unchanged pytest-playwright file as a check: one observation per test function, nothing left behind."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +36,9 @@ async def url() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-def spec(node: str, timeout: float = 10, file: Path = SUITE) -> CheckSpec:
+def spec(node: str, folder: Path, timeout: float = 10) -> CheckSpec:
+    file = folder / SUITE.name  # outside of this repository, whose own pytest settings turn warnings into errors
+    shutil.copy(SUITE, file)
     return CheckSpec(
         id=CheckId(node),
         kind="playwright-pytest",
@@ -75,7 +78,7 @@ def context(url: str) -> RunContext:
 async def test_each_function_is_one_result(url: str, tmp_path: Path, node: str, kinds: list[str], words: str) -> None:
     """One step, the classification of the journeys, and in time."""
     async with PytestProber(ProberSettings(browser=BrowserSettings(), scratch=tmp_path / "s")) as prober:
-        seen = await prober.probe(spec(node, 2 if node in ("test_sleeps", "test_spins") else 10), context(url))
+        seen = await prober.probe(spec(node, tmp_path, 2 if node in ("test_sleeps", "test_spins") else 10), context(url))
     assert [f.kind for f in seen.failures] == kinds, seen
     assert all(words in f.message for f in seen.failures), seen.failures
     assert [s.name for s in seen.steps] == [node]
@@ -87,7 +90,7 @@ async def test_each_function_is_one_result(url: str, tmp_path: Path, node: str, 
 async def test_a_cancelled_run_leaves_nothing(url: str, tmp_path: Path) -> None:
     async with PytestProber(ProberSettings(browser=BrowserSettings(), scratch=tmp_path / "s")) as prober:
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(prober.probe(spec("test_sleeps", 30), context(url)), name="run")
+            task = group.create_task(prober.probe(spec("test_sleeps", tmp_path, 30), context(url)), name="run")
             await asyncio.sleep(1)
             task.cancel()
     left = [p.name() for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
@@ -98,4 +101,4 @@ async def test_what_is_missing_is_said(url: str, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(pytest_file, "_NEEDED", ("pytest", "no_such_package"))
     async with PytestProber(ProberSettings(browser=BrowserSettings(), scratch=tmp_path / "s")) as prober:
         with pytest.raises(ProberUnavailable, match="no_such_package is missing: run `pip install"):
-            await prober.probe(spec("test_passes"), context(url))
+            await prober.probe(spec("test_passes", tmp_path), context(url))
