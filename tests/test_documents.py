@@ -1,5 +1,6 @@
 """The examples of the documents are run as they stand."""
 
+import asyncio
 import os
 import re
 from pathlib import Path
@@ -32,7 +33,7 @@ async def test_python_examples_run(tmp_path: Path) -> None:
     async with running_shop() as shop:
         config = tmp_path / "config.toml"
         config.write_text(f'[targets.shop]\nurl = "{shop.urls.http}"\nsecrets = {{ card = "4242 4242 4242 4242" }}\n')
-        loaded = load(config, environ=os.environ)
+        loaded = await asyncio.to_thread(load, config, environ=os.environ)
         async with compose(loaded.config, None) as runner:
             runs = await runner.run_all(jobs_of(loaded.checks, loaded.config.regions))
     assert {run.check for run in runs} == {"cart", "buy_over_api"}

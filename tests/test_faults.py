@@ -71,7 +71,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
                 ca=shop.urls.ca,
             )
         )
-        loaded = load(path, environ=os.environ)
+        loaded = await asyncio.to_thread(load, path, environ=os.environ)
         jobs = {str(job.spec.id): job for job in jobs_of(loaded.checks, loaded.config.regions)}
         async with compose(loaded.config, folder / "evidence") as runner:
             yield Lab(shop, runner, jobs, folder / "evidence")

@@ -142,6 +142,10 @@ class HttpClient:
         _, _, jar = self._open()
         return Cookies(jar, self._target.url)
 
+    def prepare(self) -> None:
+        """Import and build what the first request needs, so that its time is the target's alone."""
+        self._open()
+
     async def close(self) -> None:
         """Close every connection. A later request opens anew, with the cookies gone."""
         if self._opened is not None:

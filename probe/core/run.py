@@ -209,6 +209,8 @@ def explain_by_host(failures: tuple[Failure, ...], host: HostLoad) -> tuple[Fail
     A busy host makes things slow; only one that stood still (loop lag) makes them not come at all. So an outage is not
     hidden by a busy host.
     """
+    if not failures:
+        return failures
     explained = (
         WAITING_KINDS if host.loop_lag >= STARVED_LAG else SLOW_KINDS if host.cpu >= STARVED_CPU else frozenset()
     )

@@ -89,7 +89,7 @@ class Evidence:
 
     @classmethod
     def nothing(cls) -> "Evidence":
-        """No evidence at all: the cheapest run."""
+        """No evidence at all, no console, no web vitals: the cheapest run."""
         off = EvidencePolicy.OFF
         return cls(screenshot=off, trace=off, har=off, console=off)
 

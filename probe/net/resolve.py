@@ -112,6 +112,12 @@ class NameServerResolver:
     """
 
     def __init__(self, nameserver: str) -> None:
+        # Not at the top: 60 ms that regions without a name server of their own need not spend. Not at the first name
+        # either: they would count as the name server's.
+        import dns.asyncbackend
+        import dns.asyncresolver
+
+        dns.asyncbackend.get_backend("asyncio")
         host, port = split_host_port(nameserver, 53)
         self._name, self._port = host, port
 
@@ -130,7 +136,6 @@ class NameServerResolver:
         return found
 
     async def _ask(self, host: str, family: int, trace: Trace) -> list[str]:
-        # Not at the top: 60 ms that regions without a name server of their own need not spend.
         import dns.asyncresolver
         import dns.exception
         import dns.name

@@ -20,6 +20,7 @@ from probe.core.duration import format_duration
 from probe.core.exchange import Exchange
 from probe.core.failure import Failure
 from probe.core.run import Observation, deciding_failure
+from probe.core.target import Evidence
 from probe.ports import RunContext
 from probe.worker.awaited import Awaiting, On, awaited
 from probe.worker.causes import Causes, Origin
@@ -88,6 +89,8 @@ class Execution:
             self._http = http = await stack.enter_async_context(self._client())
             session = self._session(http)
             tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+            if self.browser is None:
+                http.prepare()
             self.phase("journey")
             self._book.start()
             self._set_timeouts()
@@ -148,7 +151,8 @@ class Execution:
         return CheckContext(**rest) if self._pages is None else JourneyContext(page=self._pages.page, **rest)
 
     def _observer(self) -> Observer:
-        return Observer(target=self.context.target, step=lambda: self._book.current, report=self.report)
+        lean = self.spec.evidence == Evidence.nothing()
+        return Observer(target=self.context.target, step=lambda: self._book.current, report=self.report, lean=lean)
 
     def _collector(self) -> Collector:
         return Collector(

@@ -66,6 +66,8 @@ class Observer:
     target: Target
     step: Callable[[], str | None]
     report: Report
+    lean: bool = False
+    """Whether nothing but failures is of interest: neither console nor vitals, and requests until their answer begins."""
     requests: dict["Request", Seen] = field(default_factory=dict)
     console: list[ConsoleLine] = field(default_factory=list)
     errors: list[tuple[float, str]] = field(default_factory=list)
@@ -76,14 +78,15 @@ class Observer:
     _parties: dict[str, Party] = field(default_factory=dict)
 
     def attach(self, context: "BrowserContext") -> None:
-        """Listen from now on, also to pages that open later."""
+        """Listen from now on, also to pages that open later. `lean`: only to what explains failures."""
         context.on("request", self._on_request)
         context.on("response", self._on_response)
-        context.on("requestfinished", self._on_finished)
         context.on("requestfailed", self._on_failed)
-        context.on("console", self._on_console)
         context.on("weberror", self._on_error)
         context.on("page", self._on_page)
+        if not self.lean:
+            context.on("requestfinished", self._on_finished)
+            context.on("console", self._on_console)
 
     def _on_page(self, page: "Page") -> None:
         page.on("crash", self._on_crash)
@@ -123,6 +126,8 @@ class Observer:
         if seen is not None:
             seen.response = response
             seen.status = response.status
+            if self.lean:
+                seen.ended = time.monotonic()
             if seen.status >= 400:
                 self._note_failed(seen)
 
@@ -232,15 +237,9 @@ VITALS_SCRIPT: Final = (
     """
 (() => {
   if (window.top !== window || !/^http/.test(location.protocol)) return;
-  const v = {cls: 0}, log = console.debug.bind(console), pad = JSON.stringify, perf = performance, wait = setTimeout;
-  let waits = false;
-  const say = () => { waits = false; log('"""
-    + VITALS_PREFIX
-    + """' + read()); };
-  const soon = () => { if (!waits) { waits = true; wait(say, 250); } };
+  const v = {cls: 0}, log = console.debug.bind(console), pad = JSON.stringify, perf = performance;
   const watch = (type, f, more) => {
-    const seen = l => { l.getEntries().forEach(f); soon(); };
-    try { new PerformanceObserver(seen).observe({type, buffered: true, ...more}); } catch {}
+    try { new PerformanceObserver(l => l.getEntries().forEach(f)).observe({type, buffered: true, ...more}); } catch {}
   };
   watch('paint', e => { if (e.name === 'first-contentful-paint') v.fcp = e.startTime / 1000; });
   watch('largest-contentful-paint', e => { v.lcp = e.startTime / 1000; });
@@ -258,9 +257,12 @@ VITALS_SCRIPT: Final = (
     if (n && n.responseStart) v.ttfb = n.responseStart / 1000;
     return pad({...v, url: location.origin + location.pathname});
   };
-  addEventListener('beforeunload', say, {capture: true});
+  // Not at pagehide: what a page says then, Chromium no longer passes on.
+  addEventListener('beforeunload', () => log('"""
+    + VITALS_PREFIX
+    + """' + read()), {capture: true});
   Object.defineProperty(window, '__probe_vitals', {value: read, enumerable: false});
 })();
 """
 )
-"""Run in every page: measures, and says so soon after each measurement. What a page says while it goes away is often lost."""
+"""Run in every page: measures, and says it when the page is about to be left. Costs no round trip."""

@@ -79,7 +79,8 @@ class Pages:
             user_agent=f"{self.browser.user_agent} {marks.user_agent}", **options
         )
         self.observer.attach(context)
-        await context.add_init_script(VITALS_SCRIPT)
+        if not self.observer.lean:
+            await context.add_init_script(VITALS_SCRIPT)
         await self.collector.begin(context)
         self._page = await context.new_page()
         headers = {**marks.headers, **{name: secret.reveal() for name, secret in target.headers.items()}}
@@ -122,9 +123,9 @@ class Pages:
         context = self._context
         assert context is not None, "open() comes first"
         if self.browser.alive and not self.stuck:
-            if not failed:
+            if not self.observer.lean:
                 await self._read_vitals()
-                await self.picture(failed=failed)
+            await self.picture(failed=failed)
             await self.collector.end_trace(context, failed=failed)
             self.stuck = not await answers(context.close(), CLOSE_LIMIT)
         else:
@@ -136,7 +137,7 @@ class Pages:
         from playwright.async_api import Error
 
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(0.3):
                 said = await self.page.evaluate("() => window.__probe_vitals ? window.__probe_vitals() : ''")
         except (Error, TimeoutError):
             return
