@@ -1,9 +1,11 @@
 """The composition root of the one-shot command: builds everything once, from a loaded configuration."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from probe import __version__
 from probe.config.settings import Config
@@ -23,17 +25,19 @@ async def compose(config: Config, evidence: Path | None) -> AsyncIterator[Runner
     Probers, browsers and temporary files are gone when the context ends.
     """
     # A short path: Chromium's socket below it may not exceed 107 bytes.
-    with TemporaryDirectory(prefix="probe-", ignore_cleanup_errors=True) as scratch:
-        settings = ProberSettings(browser=config.browser, scratch=Path(scratch), secrets=config.secrets)
+    scratch = Path(await asyncio.to_thread(mkdtemp, prefix="probe-"))
+    settings = ProberSettings(browser=config.browser, scratch=scratch, secrets=config.secrets)
 
-        def open_prober(name: str) -> AbstractAsyncContextManager[Prober]:
-            try:
-                factory = load("probe.probers", name)
-            except ProbeError as error:
-                raise ProberUnavailable(Failure.of("internal", str(error))) from error
-            prober: AbstractAsyncContextManager[Prober] = factory(settings)
-            return prober
+    @asynccontextmanager
+    async def open_prober(name: str) -> AsyncIterator[Prober]:
+        try:
+            factory = await asyncio.to_thread(load, "probe.probers", name)  # an import takes its time
+        except ProbeError as error:
+            raise ProberUnavailable(Failure.of("internal", str(error))) from error
+        async with factory(settings) as prober:
+            yield prober
 
+    try:
         plan = Plan(
             targets=config.targets,
             redactor=Redactor(config.secrets),
@@ -45,3 +49,5 @@ async def compose(config: Config, evidence: Path | None) -> AsyncIterator[Runner
         )
         async with open_runner(plan, open_prober) as runner:
             yield runner
+    finally:
+        await asyncio.to_thread(rmtree, scratch, ignore_errors=True)

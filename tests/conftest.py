@@ -8,6 +8,13 @@ from blockbuster import blockbuster_ctx
 
 import probe
 
+MAY_BLOCK = {
+    # A worker asks to be killed with the *thread* that started it (PR_SET_PDEATHSIG): it must be the main one. /proc and
+    # the scratch folders beside it are memory, not disks.
+    "probe/worker/process.py": {"start"},
+    "probe/worker/tree.py": {"look"},
+}
+
 
 def pytest_configure() -> None:
     """Say that there is no current loop, so that looptime, which asks before each test, does not make and leak one."""
@@ -17,5 +24,8 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_blocks_the_loop() -> Iterator[None]:
     """A call of ours that blocks the event loop is an error: it would delay every other check."""
-    with blockbuster_ctx(scanned_modules=[probe]):
+    with blockbuster_ctx(scanned_modules=[probe]) as blockbuster:
+        for function in blockbuster.functions.values():
+            for file, names in MAY_BLOCK.items():
+                function.can_block_in(file, names)
         yield

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, overload
 from probe.authoring.response import Response
 
 if TYPE_CHECKING:
-    from playwright.async_api import APIResponse, APIResponseAssertions, Locator, LocatorAssertions, Page, PageAssertions
+    from playwright.async_api import APIResponse, Locator, Page
+    from playwright.async_api._generated import APIResponseAssertions, LocatorAssertions, PageAssertions
 
     from probe.authoring.http import ResponseExpectation
 

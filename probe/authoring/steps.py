@@ -55,8 +55,12 @@ class Book:
             self.tell(Found(new))
 
     def amend(self, failure: Failure, reason: Failure) -> None:
-        """Put what was found out later, the `reason` behind a failure, before it; in its step as well."""
-        self.failures.insert(self.failures.index(failure), reason)
+        """Put what was found out later, the `reason` behind a failure, before it; in its step as well.
+
+        A reason of our own takes its place: what was seen is no longer the target's.
+        """
+        at = self.failures.index(failure)
+        self.failures[at : at + reason.ours] = [reason]
         self.tell(Found((reason,)))
         outcome = StepOutcome.ERRORED if reason.ours else StepOutcome.FAILED
         self.steps = [replace(s, failure=reason, outcome=outcome) if s.failure == failure else s for s in self.steps]
@@ -124,7 +128,9 @@ class StepContext:
     async def __aenter__(self) -> None:
         book, name = self._book, self._name
         if book.current is not None:
-            raise ValueError(f"step {name!r} begins inside step {book.current!r}: end that one first, steps do not nest")
+            raise ValueError(
+                f"step {name!r} begins inside step {book.current!r}: end that one first, steps do not nest"
+            )
         if any(step.name == name for step in book.steps):
             raise ValueError(f"there was a step {name!r} already: each step of a run needs a name of its own")
         # What was collected before the step belongs to no step.
@@ -185,4 +191,3 @@ class StepContext:
                 failure=decider,
             )
         )
-

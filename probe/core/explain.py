@@ -79,7 +79,7 @@ def party_of(url: str, target: Target) -> Party:
         with_port = f"{host}:{parts.port}"
     except ValueError:  # a port that is none
         with_port = host
-    if any(host == p or with_port == p or host.endswith(f".{p}") for p in target.third_parties):
+    if any(p in (host, with_port) or host.endswith(f".{p}") for p in target.third_parties):
         return Party.LISTED
     own = target.host.removeprefix("www.")
     return Party.OWN if host == own or host.endswith(f".{own}") else Party.FOREIGN

@@ -21,7 +21,7 @@ from probe.core.run import Observation, Step, StepOutcome
 from probe.errors import ProberUnavailable
 from probe.net.host import HostMeter, HostWatch
 from probe.ports import ProberSettings, RunContext
-from probe.worker.browser import find_browser
+from probe.worker.browser import Executable, find_browser
 from probe.worker.process import GRACE, MOST_LINES, SETUP_LIMIT
 from probe.worker.pytest_plugin import ORDER, Order, failure_from
 from probe.worker.scratch import drop_scratch, new_scratch, sweep
@@ -67,20 +67,14 @@ class PytestProber:
         missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
         if missing:
             raise ProberUnavailable(
-                Failure.of("check_unloadable", f"{', '.join(missing)} is missing: run `pip install pytest pytest-playwright`")
+                Failure.of(
+                    "check_unloadable", f"{', '.join(missing)} is missing: run `pip install pytest pytest-playwright`"
+                )
             )
         executable = find_browser(work.browser, self._settings.browser)
         mark = own_mark(next(_numbers))
         scratch = new_scratch(self._settings.scratch, mark)
-        order = Order(
-            results=str(scratch / "results.jsonl"),
-            file=str(Path(work.file).resolve()),
-            executable=executable.path,
-            flags=executable.flags,
-            sandbox=executable.sandbox,
-            user_agent=context.marks.user_agent,
-            timeout=spec.timeout.total_seconds(),
-        )
+        order = _order(spec, work, executable, scratch, context.marks.user_agent)
         run = _Run(spec, work, order, scratch, mark, context.target.url)
         meter = HostMeter(self._watch)
         meter.start()
@@ -91,6 +85,18 @@ class PytestProber:
             await asyncio.to_thread(run.end)
         seen = replace(run.observation(), host=load, trace_id=context.marks.trace_id)
         return context.redactor.structure(seen)
+
+
+def _order(spec: CheckSpec, work: PytestFunction, executable: Executable, scratch: Path, user_agent: str) -> Order:
+    return Order(
+        results=str(scratch / "results.jsonl"),
+        file=str(Path(work.file).absolute()),
+        executable=executable.path,
+        flags=executable.flags,
+        sandbox=executable.sandbox,
+        user_agent=user_agent,
+        timeout=spec.timeout.total_seconds(),
+    )
 
 
 @dataclass(slots=True)
@@ -119,7 +125,7 @@ class _Run:
         command = [sys.executable, "-m", "pytest", f"{order.file}::{work.node}", "-q", "--tb=short"]
         command += ["-p", "no:cacheprovider", "-p", "probe.worker.pytest_plugin"]
         command += ["--browser", "chromium", "--base-url", url, "--output", str(scratch / "artifacts")]
-        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter; the file is the user's check
+        self._process = subprocess.Popen(  # our own interpreter; the file is the user's check
             command,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
@@ -148,7 +154,9 @@ class _Run:
             if self._begun is None and await asyncio.to_thread(self._read):
                 self._begun = now
             if self._begun is None and now - started > SETUP_LIMIT:
-                self._killed = Failure.of("browser_start", f"the test did not begin within {format_duration(SETUP_LIMIT)}")
+                self._killed = Failure.of(
+                    "browser_start", f"the test did not begin within {format_duration(SETUP_LIMIT)}"
+                )
                 return
             if self._begun is not None and now - self._begun > limit:
                 await asyncio.to_thread(self._read)
@@ -233,4 +241,8 @@ class _Run:
             kind = "worker_died" if code is not None and code < 0 else "check_exited"
             return (Failure.of(kind, f"the test's process ended with exit code {code}"),)
         said = next((line for line in self._log if line.startswith(("E ", "ERROR"))), "")
-        return (Failure.of("check_unloadable", f"pytest could not run {self._work.node} (exit code {code}): {said}".rstrip(": ")),)
+        return (
+            Failure.of(
+                "check_unloadable", f"pytest could not run {self._work.node} (exit code {code}): {said}".rstrip(": ")
+            ),
+        )

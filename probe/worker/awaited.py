@@ -47,10 +47,18 @@ def frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """The frames of a suspended task, outermost first, through every coroutine and generator it awaits."""
     awaitable: Any = task.get_coro()
     while awaitable is not None:
-        frame = getattr(awaitable, "cr_frame", None) or getattr(awaitable, "ag_frame", None) or getattr(awaitable, "gi_frame", None)
+        frame = (
+            getattr(awaitable, "cr_frame", None)
+            or getattr(awaitable, "ag_frame", None)
+            or getattr(awaitable, "gi_frame", None)
+        )
         if frame is not None:
             yield frame
-        awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "ag_await", None) or getattr(awaitable, "gi_yieldfrom", None)
+        awaitable = (
+            getattr(awaitable, "cr_await", None)
+            or getattr(awaitable, "ag_await", None)
+            or getattr(awaitable, "gi_yieldfrom", None)
+        )
 
 
 def _of(chain: list[FrameType], origin: Origin) -> Awaiting | None:
@@ -104,7 +112,9 @@ def selector_words(selector: str) -> str:
     for part in selector.split(" >> "):
         if part.startswith("nth="):
             number = part.removeprefix("nth=")
-            which = {"0": " (first)", "-1": " (last)"}.get(number, f" (number {int(number) + 1})" if number.isdigit() else "")
+            which = {"0": " (first)", "-1": " (last)"}.get(
+                number, f" (number {int(number) + 1})" if number.isdigit() else ""
+            )
             continue
         engine = _ENGINE.match(part)
         if engine is None:

@@ -159,7 +159,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _navigates(api: str) -> bool:
-    return api.rpartition(".")[2] in ("goto", "reload", "go_back", "go_forward", "wait_for_load_state", "wait_for_url", "set_content")
+    return api.rpartition(".")[2] in (
+        "goto",
+        "reload",
+        "go_back",
+        "go_forward",
+        "wait_for_load_state",
+        "wait_for_url",
+        "set_content",
+    )
 
 
 def _navigation_timeout(timeout: said.Timeout) -> Failure:

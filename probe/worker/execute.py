@@ -26,6 +26,7 @@ from probe.worker.awaited import Awaiting, On, awaited
 from probe.worker.causes import Causes, Origin
 from probe.worker.evidence import Collector
 from probe.worker.launch import OpenBrowser, answers
+from probe.worker.names import why_not_resolved
 from probe.worker.observer import Observer, Report
 from probe.worker.pages import Pages
 
@@ -110,10 +111,6 @@ class Execution:
         self._stopping = True
         if self._task is not None:
             self._task.cancel()
-
-    def note(self, line: str) -> None:
-        """Write a line into the run's log."""
-        self._book.note(line)
 
     @property
     def origin(self) -> Origin:
@@ -221,7 +218,9 @@ class Execution:
             words = f"the check's own code did not end within {limit}: it waits for {waits.words}{at}"
             return (Failure.of("check_blocked", words, step=step),)
         if waits.on is On.HTTP or self._pages is None or self.browser is None:
-            return (Failure.of("deadline", f"the run did not end within {limit}: no answer over HTTP yet{at}", step=step),)
+            return (
+                Failure.of("deadline", f"the run did not end within {limit}: no answer over HTTP yet{at}", step=step),
+            )
         if self._pages.observer.crashed:
             return (Failure.of("page_crashed", step=step),)
         dead = await self._dead(f"{waits.words}{at}", step)
@@ -250,10 +249,18 @@ class Execution:
     async def _ask_again(self) -> None:
         """Something in the page did not come in time: was it the page, or does nobody answer there at all?"""
         decider = deciding_failure(tuple(self._book.failures))
+        reason: Failure | None = None
         if decider is not None and decider.kind in _WAITED:
-            dead = await self._dead(decider.message, decider.step)
-            if dead is not None:
-                self._book.amend(decider, dead)
+            reason = await self._dead(decider.message, decider.step)
+        elif (
+            decider is not None
+            and decider.kind == "name_not_found"
+            and self._pages is not None
+            and self._pages.egress is None
+        ):
+            reason = await why_not_resolved(decider)
+        if decider is not None and reason is not None:
+            self._book.amend(decider, reason)
 
     async def _picture(self, limit: float | None = None) -> None:
         if self._pages is not None and self.browser is not None and self.browser.alive and not self._pages.stuck:
@@ -273,10 +280,14 @@ class Execution:
         for task in left:
             task.cancel()
         if left:
-            self._book.note(f"the check left {len(left)} task(s) running: {', '.join(sorted(t.get_name() for t in left))}")
+            self._book.note(
+                f"the check left {len(left)} task(s) running: {', '.join(sorted(t.get_name() for t in left))}"
+            )
         alive = [t for t in threading.enumerate() if t not in threads and not t.name.startswith(_OUR_THREADS)]
         if alive:
-            self._book.note(f"the check left {len(alive)} thread(s) running: {', '.join(sorted(t.name for t in alive))}")
+            self._book.note(
+                f"the check left {len(alive)} thread(s) running: {', '.join(sorted(t.name for t in alive))}"
+            )
             self.retire = self.retire or "a check left a thread running"
 
     def _observation(self) -> Observation:

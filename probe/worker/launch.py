@@ -29,8 +29,6 @@ class OpenBrowser:
     browser: "Browser"
     session: "CDPSession"
     user_agent: str
-    note: str | None = None
-    """What is to be said once about how it was started."""
 
     @property
     def alive(self) -> bool:
@@ -95,7 +93,6 @@ async def open_browser(kind: BrowserKind, settings: BrowserSettings, scratch: Pa
         browser=browser,
         session=session,
         user_agent=version["userAgent"],
-        note=None if executable.sandbox else "running as root: Chromium's sandbox is off",
     )
 
 

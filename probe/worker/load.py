@@ -59,7 +59,7 @@ def _module(work: Function) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException as error:  # noqa: BLE001  # the user's module may raise anything, SystemExit too
+    except BaseException as error:  # the user's module may raise anything, SystemExit too
         del sys.modules[name]
         raise _unloadable(work, _said(error, work)) from error
     _loaded.files[work.file] = (changed, module)

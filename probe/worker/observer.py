@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from probe.core.explain import Party, Wire, party_of
 from probe.core.run import ConsoleLine, PageRequest, ThirdParty, Vitals
@@ -161,7 +162,7 @@ class Observer:
         if text.startswith(VITALS_PREFIX):
             self.measured(text.removeprefix(VITALS_PREFIX))
         else:
-            self._line(message.type, text, str((message.location or {}).get("url", "")))
+            self._line(message.type, text, str(message.location.get("url", "")))
 
     def _on_error(self, error: "WebError") -> None:
         raised = error.error
@@ -207,8 +208,8 @@ class Observer:
         for seen in self.requests.values():
             wire = seen.wire(now)
             total += wire.seconds
-            if wire.party is not Party.OWN and (host := seen.url.split("/", 3)[2:3]):
-                hosts.setdefault(host[0].rpartition("@")[2], []).append(wire)
+            if wire.party is not Party.OWN:
+                hosts.setdefault(urlsplit(seen.url).netloc.rpartition("@")[2], []).append(wire)
         found = []
         for host, wires in hosts.items():
             spent = sum(w.seconds for w in wires)

@@ -90,7 +90,9 @@ class Pages:
     async def _private_ca(self) -> Failure | None:
         """What is wrong with the target's certificate by its own CA, which Chromium cannot be told about."""
         deadline = asyncio.get_running_loop().time() + CA_LIMIT
-        async with HttpClient(self.run.target, self.run.region, self.run.marks, Findings(), deadline=deadline) as client:
+        async with HttpClient(
+            self.run.target, self.run.region, self.run.marks, Findings(), deadline=deadline
+        ) as client:
             try:
                 await client.head(self.run.target.url, follow_redirects=False)
             except CheckFailed as failed:

@@ -9,7 +9,7 @@ from probe.authoring.events import Found, Logged, Ordered, StepEntered, StepLeft
 from probe.core.check import CheckSpec
 from probe.core.duration import format_duration
 from probe.core.failure import Failure
-from probe.core.run import ConsoleLine, Observation, PageRequest, Step, StepOutcome, outcome_of, Outcome
+from probe.core.run import ConsoleLine, Observation, Outcome, PageRequest, Step, StepOutcome, outcome_of
 from probe.worker.wire import Beat, Message, Noticed, Phase
 
 SILENT = 1.5
@@ -96,7 +96,9 @@ class Partial:
             )
         if self.spec.needs_browser:
             return Failure.of("browser_unresponsive", f"neither check nor browser came to an end within {limit}")
-        return Failure.of("check_blocked", f"the check's own code did not end within {limit}, nor when it was cancelled")
+        return Failure.of(
+            "check_blocked", f"the check's own code did not end within {limit}, nor when it was cancelled"
+        )
 
     def not_begun(self, limit: float) -> Failure:
         """The failure of a run whose preparation took too long."""
@@ -119,7 +121,9 @@ class Partial:
         if self.running:
             return Failure.of("check_exited", f"the check ended its process with exit code {code}")
         if self.phase == "load":
-            return Failure.of("check_unloadable", f"{self._file} ended the process while it was imported (exit code {code})")
+            return Failure.of(
+                "check_unloadable", f"{self._file} ended the process while it was imported (exit code {code})"
+            )
         return Failure.of("worker_died", f"our worker process ended with exit code {code}")
 
     @property

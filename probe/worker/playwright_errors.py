@@ -223,5 +223,8 @@ def strict_failure(text: str) -> Failure | None:
         return None
     words = element_words(strict[1])
     return Failure.of(
-        "element", f"{words} is ambiguous: {strict[2]} elements match", expected="1 element", actual=f"{strict[2]} elements"
+        "element",
+        f"{words} is ambiguous: {strict[2]} elements match",
+        expected="1 element",
+        actual=f"{strict[2]} elements",
     )

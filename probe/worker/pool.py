@@ -39,6 +39,7 @@ class WorkerPool:
     _idle: list[WorkerProcess] = field(default_factory=list)
     _all: set[WorkerProcess] = field(default_factory=set)
     _count: int = 0
+    _noted: bool = False
     _watch: HostWatch | None = None
     _browsers: asyncio.Semaphore = field(init=False)
     _others: asyncio.Semaphore = field(init=False)
@@ -79,7 +80,15 @@ class WorkerPool:
             finally:
                 load = meter.stop()
                 await self._give_back(worker)
-        return context.redactor.structure(replace(seen, host=load))
+        notes = () if spec.work.browser is None else self._once()
+        return context.redactor.structure(replace(seen, host=load, log=(*notes, *seen.log)))
+
+    def _once(self) -> tuple[str, ...]:
+        """What the first journey's log says about the browser."""
+        if self._noted or os.geteuid() != 0:
+            return ()
+        self._noted = True
+        return ("running as root: Chromium's sandbox is off",)
 
     def _take(self, kind: BrowserKind | None) -> WorkerProcess:
         for worker in reversed(self._idle):
@@ -112,4 +121,3 @@ class WorkerPool:
     async def _end(self, worker: WorkerProcess) -> None:
         self._all.discard(worker)
         await worker.kill()
-

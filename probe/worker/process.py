@@ -70,7 +70,7 @@ class WorkerProcess:
         self._sock, theirs = socket.socketpair()
         self._sock.setblocking(False)
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            self._process = subprocess.Popen(  # our own interpreter and module
                 [sys.executable, "-m", "probe.worker", "--fd", str(theirs.fileno()), "--scratch", str(self._scratch)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -131,10 +131,13 @@ class WorkerProcess:
                 if failure is not None:
                     return self._end(partial, failure)
             self._changed.clear()
-            if self._result is None and self._broken is None and not self._exited:
+            if not self._over():
                 with suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, min(deadline, looked + WATCH) - time.monotonic()) + 0.001):
                         await self._changed.wait()
+
+    def _over(self) -> bool:
+        return self._result is not None or self._broken is not None or self._exited
 
     def _deadline(self, partial: Partial, begun: float) -> float:
         if partial.begun is None:
@@ -176,7 +179,7 @@ class WorkerProcess:
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(GRACE + (UNDO_MORE if self._partial.planned else 0.0)):
                 await asyncio.get_running_loop().sock_sendall(self._sock, pack(Stop()))
-                while self._result is None and not self._exited:
+                while not self._over():
                     self._changed.clear()
                     await self._changed.wait()
 

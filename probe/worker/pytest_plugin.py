@@ -78,7 +78,7 @@ class Reporter:
         self.say("overdue", own=False, at="")
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
         """Classify what was raised, here where the exception still is one."""
         outcome = yield
         report = outcome.get_result()

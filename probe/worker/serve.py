@@ -25,7 +25,20 @@ from probe.worker import tree
 from probe.worker.execute import Execution
 from probe.worker.launch import OpenBrowser, open_browser
 from probe.worker.load import load_function
-from probe.worker.wire import Beat, Done, Frames, Message, Noticed, Phase, Refused, Stop, Task, folder_of, pack, unpack_trusted
+from probe.worker.wire import (
+    Beat,
+    Done,
+    Frames,
+    Message,
+    Noticed,
+    Phase,
+    Refused,
+    Stop,
+    Task,
+    folder_of,
+    pack,
+    unpack_trusted,
+)
 
 BEAT: Final = 0.25
 """Seconds between two signs of life."""
@@ -66,7 +79,6 @@ class Worker:
     running: Execution | None = None
     orders: "asyncio.Queue[Task]" = field(default_factory=asyncio.Queue)
     _browser: OpenBrowser | None = None
-    _said: set[str] = field(default_factory=set)
 
     async def serve(self) -> None:
         """Run tasks until the supervisor is gone."""
@@ -92,13 +104,9 @@ class Worker:
     async def _run(self, task: Task, folder: Path) -> None:
         work = task.spec.work
         assert isinstance(work, Function), "the supervisor sends nothing else"
-        notes = []
         if work.browser is not None:
             self.link.send(Phase("browser"))
-            browser = await self._open(work.browser, task)
-            if browser.note is not None and browser.note not in self._said:
-                self._said.add(browser.note)
-                notes.append(browser.note)
+            await self._open(work.browser, task)
         children = tuple(p.pid for p in tree.processes().values() if p.parent == os.getpid())
         self.link.send(Phase("load", children))
         function = load_function(work)
@@ -112,8 +120,6 @@ class Worker:
             phase=lambda name: self.link.send(Phase(name)),
             browser=self._browser if work.browser is not None else None,
         )
-        for note in notes:
-            execution.note(note)
         owner = os.getpid()
         try:
             observation = await execution.run()

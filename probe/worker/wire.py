@@ -107,7 +107,12 @@ class _Unpickler(pickle.Unpickler):
 
     _MODULES: Final = ("probe.core.", "probe.authoring.events", "probe.worker.wire")
     _PLAIN: Final = frozenset(
-        {("probe.worker.wire", "read_only"), ("datetime", "datetime"), ("datetime", "timedelta"), ("datetime", "timezone")}
+        {
+            ("probe.worker.wire", "read_only"),
+            ("datetime", "datetime"),
+            ("datetime", "timedelta"),
+            ("datetime", "timezone"),
+        }
     )
 
     def find_class(self, module: str, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Names: found, unknown, without an address, broken, silent; and our own resolver dead or alive."""
 
+import asyncio
 import socket
 import threading
 import time

@@ -78,7 +78,9 @@ def context(url: str) -> RunContext:
 async def test_each_function_is_one_result(url: str, tmp_path: Path, node: str, kinds: list[str], words: str) -> None:
     """One step, the classification of the journeys, and in time."""
     async with PytestProber(ProberSettings(browser=BrowserSettings(), scratch=tmp_path / "s")) as prober:
-        seen = await prober.probe(spec(node, tmp_path, 2 if node in ("test_sleeps", "test_spins") else 10), context(url))
+        seen = await prober.probe(
+            spec(node, tmp_path, 2 if node in ("test_sleeps", "test_spins") else 10), context(url)
+        )
     assert [f.kind for f in seen.failures] == kinds, seen
     assert all(words in f.message for f in seen.failures), seen.failures
     assert [s.name for s in seen.steps] == [node]
@@ -88,11 +90,11 @@ async def test_each_function_is_one_result(url: str, tmp_path: Path, node: str, 
 
 
 async def test_a_cancelled_run_leaves_nothing(url: str, tmp_path: Path) -> None:
-    async with PytestProber(ProberSettings(browser=BrowserSettings(), scratch=tmp_path / "s")) as prober:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(prober.probe(spec("test_sleeps", tmp_path, 30), context(url)), name="run")
-            await asyncio.sleep(1)
-            task.cancel()
+    settings = ProberSettings(browser=BrowserSettings(), scratch=tmp_path / "s")
+    async with PytestProber(settings) as prober, asyncio.TaskGroup() as group:
+        task = group.create_task(prober.probe(spec("test_sleeps", tmp_path, 30), context(url)), name="run")
+        await asyncio.sleep(1)
+        task.cancel()
     left = [p.name() for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     assert left == []
 

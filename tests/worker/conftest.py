@@ -67,7 +67,7 @@ def routes(seen: dict[str, dict[str, str]], other: Callable[[], str]) -> web.App
         return answer
 
     async def login(request: web.Request) -> web.Response:
-        form = await request.post()
+        form = {name: str(value) for name, value in (await request.post()).items()}
         answer = web.Response(
             text=f"{OK}<p>you said {form['password']}</p><input id=again value='{form['password']}'>"
             f"<script>console.log('echo {form['password']}')</script>",
@@ -106,12 +106,17 @@ def routes(seen: dict[str, dict[str, str]], other: Callable[[], str]) -> web.App
             web.get("/popup", _page(OK + "<script>for (let i = 0; i < 3; i++) open('/ok')</script>")),
             web.get(
                 "/memory",
-                _page(OK + "<script>const a = []; setInterval(() => a.push(new Uint8Array(48e6).fill(1)), 20)</script>"),
+                _page(
+                    OK + "<script>const a = []; setInterval(() => a.push(new Uint8Array(48e6).fill(1)), 20)</script>"
+                ),
             ),
             web.get("/throws", _page(OK + "<script>null.x</script>")),
             web.get("/shop", _page(shop)),
             web.post("/api/cart", _fails),
-            web.get("/form", _page("<form method=post action=/login><input name=password type=password><button>Go</button></form>")),
+            web.get(
+                "/form",
+                _page("<form method=post action=/login><input name=password type=password><button>Go</button></form>"),
+            ),
             web.post("/login", login),
             web.get("/both", both),
             web.get("/away", away),
@@ -170,7 +175,12 @@ class Bench:
 
     def context(self, *, secrets: tuple[Secret, ...] = (), evidence: bool = True, **target: Any) -> RunContext:
         self.runs += 1
-        given = {"name": "shop", "url": self.shop.url, "secrets": {"password": s for s in secrets}, **target}
+        given = {
+            "name": "shop",
+            "url": self.shop.url,
+            "secrets": dict(zip(("password",), secrets, strict=False)),
+            **target,
+        }
         return RunContext(
             run=RunId(f"run-{self.runs}"),
             why=Why.MANUAL,

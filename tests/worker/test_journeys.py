@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,17 @@ from probe.core.failure import Layer
 from probe.core.run import Observation, Outcome, StepOutcome, outcome_of
 from probe.core.secret import Secret, encodings
 from probe.core.target import BrowserKind, Evidence
+from probe.ports import RunContext
+from tests.worker.conftest import Bench
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILE = Path(__file__).parent / "data" / "journeys.py"
 CANARY = 'ca"nary s&cret+é7'
 
 
-async def walk(bench, name: str, *, timeout: float = 2, context=None, **more) -> Observation:
+async def walk(
+    bench: Bench, name: str, *, timeout: float = 2, context: RunContext | None = None, **more: Any
+) -> Observation:
     spec = bench.spec(name, file=FILE, browser=BrowserKind.HEADLESS_SHELL, timeout=timeout, steps=(), **more)
     return await bench.pool.run(spec, context or bench.context())
 
@@ -34,12 +39,11 @@ async def walk(bench, name: str, *, timeout: float = 2, context=None, **more) ->
         ("ignores_500", [], ""),
         ("parses_500", ["status"], "then the check's code failed: ValueError at journeys.py:"),
         ("refused", ["refused"], "the connection was refused"),
-        ("unknown_name", ["name_not_found"], "no-such-name.invalid"),
         ("soft_and_slow", ["element", "step_slow"], ""),
         ("uses_http", ["status", "header", "json"], "GET /ok"),
     ],
 )
-async def test_what_is_said(bench, name: str, kinds: list[str], words: str) -> None:
+async def test_what_is_said(bench: Bench, name: str, kinds: list[str], words: str) -> None:
     seen = await walk(bench, name)
     assert [f.kind for f in seen.failures] == kinds, seen.failures
     if kinds:
@@ -47,7 +51,14 @@ async def test_what_is_said(bench, name: str, kinds: list[str], words: str) -> N
         assert outcome_of(seen.failures) is Outcome.FAILED
 
 
-async def test_a_listed_third_party_that_hangs_is_blamed(bench) -> None:
+async def test_a_name_that_is_not_resolved(bench: Bench) -> None:
+    """Without a network our own resolver is what is dead; with one, the name is."""
+    seen = await walk(bench, "unknown_name", timeout=4)
+    assert seen.failures[0].kind in ("name_not_found", "resolver_dead")
+    assert "no-such-name.invalid" in seen.failures[0].message
+
+
+async def test_a_listed_third_party_that_hangs_is_blamed(bench: Bench) -> None:
     listed = await walk(bench, "waits_for_third", context=bench.context(third_parties=("localhost",)))
     assert [f.kind for f in listed.failures] == ["third_party_slow", "page_load"]
     assert listed.failures[0].layer is Layer.THIRD_PARTY
@@ -59,7 +70,7 @@ async def test_a_listed_third_party_that_hangs_is_blamed(bench) -> None:
     assert "localhost" in unlisted.failures[0].message
 
 
-async def test_soft_failures_go_on_and_slow_steps_do_not(bench) -> None:
+async def test_soft_failures_go_on_and_slow_steps_do_not(bench: Bench) -> None:
     seen = await walk(bench, "soft_and_slow")
     assert [(s.name, s.outcome, s.soft) for s in seen.steps] == [
         ("soft", StepOutcome.FAILED, True),
@@ -68,9 +79,11 @@ async def test_soft_failures_go_on_and_slow_steps_do_not(bench) -> None:
     assert [f.soft for f in seen.failures] == [True, False]
 
 
-async def test_marks_and_headers_go_to_the_target_only(bench) -> None:
+async def test_marks_and_headers_go_to_the_target_only(bench: Bench) -> None:
     bench.shop.seen.clear()
-    seen = await walk(bench, "visits_both", timeout=6, context=bench.context(headers={"x-staging": Secret("let-me-in")}))
+    seen = await walk(
+        bench, "visits_both", timeout=6, context=bench.context(headers={"x-staging": Secret("let-me-in")})
+    )
     assert seen.failures == ()
     heard = bench.shop.seen
     for own in ("/both", "/api/own", "/away"):
@@ -82,14 +95,14 @@ async def test_marks_and_headers_go_to_the_target_only(bench) -> None:
     assert all(h["user-agent"].endswith(" probe/0.1.0") and "HeadlessChrome" in h["user-agent"] for h in heard.values())
 
 
-async def test_vitals_and_third_parties(bench) -> None:
+async def test_vitals_and_third_parties(bench: Bench) -> None:
     seen = await walk(bench, "visits_both", timeout=6)
     assert any(v.url.endswith("/both") and v.ttfb is not None and v.fcp is not None for v in seen.vitals), seen.vitals
     assert [p.host.partition(":")[0] for p in seen.third_parties] == ["localhost"]
 
 
 @pytest.mark.parametrize("evidence", [Evidence(), Evidence.everything()], ids=["default", "everything"])
-async def test_no_byte_of_evidence_holds_a_secret(bench, evidence: Evidence) -> None:
+async def test_no_byte_of_evidence_holds_a_secret(bench: Bench, evidence: Evidence) -> None:
     context = bench.context(secrets=(Secret(CANARY),), headers={"authorization": Secret("Basic abcdefgh")})
     seen = await walk(bench, "logs_in", context=context, evidence=evidence, timeout=4)
     kinds = {a.kind for a in seen.artifacts}
@@ -116,7 +129,7 @@ def contents(files: list[Path]) -> list[tuple[str, bytes]]:
     return found
 
 
-async def test_what_shows_a_secret_is_covered_in_the_picture(bench) -> None:
+async def test_what_shows_a_secret_is_covered_in_the_picture(bench: Bench) -> None:
     """The same page with and without a secret to cover: the pictures differ where it stands."""
     covered = bench.context(secrets=(Secret(CANARY),))
     await walk(bench, "logs_in", context=covered)
@@ -135,7 +148,8 @@ def black_share(png: bytes) -> float:
         if png[at + 4 : at + 8] == b"IDAT":
             packed += png[at + 8 : at + 8 + length]
         at += 12 + length
-    raw, before, black = zlib.decompress(packed), bytearray(width * step), 0
+    raw, before = zlib.decompress(packed), bytearray(width * step)
+    black = 0
     for y in range(height):
         start = y * (width * step + 1)
         row, kind = bytearray(raw[start + 1 : start + 1 + width * step]), raw[start]
@@ -147,10 +161,10 @@ def black_share(png: bytes) -> float:
             row[i] = (row[i] + (0, left, up, (left + up) // 2, near)[kind]) & 255
         black += sum(row[i] == row[i + 1] == row[i + 2] == 0 for i in range(0, len(row), step))
         before = row
-    return black / (width * height)
+    return black / int(width * height)
 
 
-async def test_evidence_policies(bench) -> None:
+async def test_evidence_policies(bench: Bench) -> None:
     off = await walk(bench, "adds_to_cart", evidence=Evidence.nothing())
     assert off.artifacts == ()
     passed = await walk(bench, "ignores_500")
@@ -159,6 +173,6 @@ async def test_evidence_policies(bench) -> None:
     assert {a.kind for a in kept.artifacts} >= {"screenshot", "trace", "har"}
 
 
-async def test_evidence_outlives_the_browser(bench) -> None:
+async def test_evidence_outlives_the_browser(bench: Bench) -> None:
     seen = await bench.page("kills_browser", timeout=2)
     assert "har" in {a.kind for a in seen.artifacts}
