@@ -1,8 +1,10 @@
 """For your own tests: run a check against a page or a server of yours, in the test's own process."""
 
+import ast
 import inspect
 import secrets as random
 import tempfile
+import textwrap
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ from typing import Any
 
 from probe import __version__
 from probe.authoring.events import nobody
+from probe.config.function_source import steps_of
 from probe.core.check import CheckId, CheckSpec, Function, Source
 from probe.core.duration import parse_duration
 from probe.core.run import Run, RunId, Why, finish
@@ -135,9 +138,19 @@ def _spec(
         timeout=parse_duration(limit),
         work=Function(file=file, name=function.__qualname__, browser=kind, root=str(Path(file).parent)),
         source=Source(file=file, line=line),
+        steps=_steps(function),
         evidence=Evidence(),
         params=dict(params or {}),
     )
+
+
+def _steps(function: Any) -> tuple[str, ...]:
+    """The names of the steps as the source has them, so that those never reached are told as `skipped`."""
+    try:
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except (OSError, SyntaxError, ValueError):  # typed into a console, or part of an expression: no source to read
+        return ()
+    return tuple(step.name for step in steps_of(node)) if isinstance(node, ast.AsyncFunctionDef) else ()
 
 
 def _context(target: Target, secrets: tuple[Secret, ...], started: datetime, evidence: Path | None) -> RunContext:

@@ -63,6 +63,9 @@ class Wire:
 
 ABORTS: Final = frozenset({"net::ERR_ABORTED", "NS_BINDING_ABORTED", "cancelled"})
 
+STILL_LOADING: Final = "still loading"
+"""`Failure.actual` of a `page_load` that did not come to an end in time, rather than broke off."""
+
 _CALLS: Final = frozenset({"document", "xhr", "fetch"})
 _BLOCKING: Final = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _EXPLAINED: Final = frozenset(
@@ -132,7 +135,7 @@ def explain(
     errors = (
         () if any(f.kind == "page_error" for f in noticed) else _script(page_errors, then if not first else "", step)
     )
-    if not first and any(f.kind == "page_load" for f in noticed) and _stuck(wires):
+    if not first and any(f.actual == STILL_LOADING for f in noticed) and _stuck(wires):
         words = f"the page was answered, and nothing is outstanding: its script never yields{then}"
         first = (Failure.of("page_unresponsive", words, step=step),)
     return (*first, *errors, *(_waits_for(f, wires) if f.kind == "page_load" and not first else f for f in noticed))

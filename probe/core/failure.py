@@ -65,6 +65,7 @@ KINDS: Final[dict[str, KindInfo]] = {
     "no_response": KindInfo(Layer.HTTP, "no answer in time"),
     "slow_body": KindInfo(Layer.HTTP, "the body did not end in time"),
     "page_load": KindInfo(Layer.HTTP, "the page could not be loaded"),
+    "unexpected_download": KindInfo(Layer.HTTP, "a download came in place of a page"),
     "request_failed": KindInfo(Layer.HTTP, "a request of the page failed"),
     # content
     "body": KindInfo(Layer.CONTENT, "the body is not as expected"),

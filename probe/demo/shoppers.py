@@ -73,8 +73,8 @@ class Shoppers:
         # Not all at once: the first page is somewhere in the first pause.
         await asyncio.sleep(random.uniform(0, THINK[1]))  # noqa: S311  # a shopper's whim
         while True:
-            await self._view(f"/product/{random.choice(tuple(PRODUCTS))}")  # noqa: S311
-            await asyncio.sleep(random.uniform(*THINK))  # noqa: S311
+            await self._view(f"/product/{random.choice(tuple(PRODUCTS))}")  # noqa: S311  # as above
+            await asyncio.sleep(random.uniform(*THINK))  # noqa: S311  # as above
 
     async def _view(self, path: str) -> None:
         assert self._client is not None

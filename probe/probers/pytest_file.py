@@ -71,9 +71,9 @@ class PytestProber:
                     "check_unloadable", f"{', '.join(missing)} is missing: run `pip install pytest pytest-playwright`"
                 )
             )
-        executable = find_browser(work.browser, self._settings.browser)
+        executable = await asyncio.to_thread(find_browser, work.browser, self._settings.browser)
         mark = own_mark(next(_numbers))
-        scratch = new_scratch(self._settings.scratch, mark)
+        scratch = await asyncio.to_thread(new_scratch, self._settings.scratch, mark)
         order = _order(spec, work, executable, scratch, context.marks.user_agent)
         run = _Run(spec, work, order, scratch, mark, context.target.url)
         meter = HostMeter(self._watch)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import probe
-from probe.core.explain import explain
+from probe.core.duration import format_duration
+from probe.core.explain import STILL_LOADING, explain
 from probe.core.failure import CheckFailed, Failure
 from probe.worker import playwright_errors as said
 
@@ -131,7 +132,7 @@ class Causes:
         if net is not None:
             return self._net(net, text)
         if "Download is starting" in text:
-            return Failure.of("page_load", f"a download came in place of a page{self._at(error)}")
+            return Failure.of("unexpected_download", f"a download came in place of a page{self._at(error)}")
         return said.strict_failure(text) or Failure.of("element", f"{_first_line(text)}{self._at(error)}")
 
     def _net(self, failure: Failure, text: str) -> Failure:
@@ -171,9 +172,10 @@ def _navigates(api: str) -> bool:
 
 
 def _navigation_timeout(timeout: said.Timeout) -> Failure:
-    from probe.core.duration import format_duration
-
-    return Failure.of("page_load", f"the page did not finish loading within {format_duration(timeout.seconds)}")
+    after = format_duration(timeout.seconds)
+    return Failure.of(
+        "page_load", f"the page did not finish loading within {after}", expected="loaded", actual=STILL_LOADING
+    )
 
 
 def _first_line(text: str) -> str:

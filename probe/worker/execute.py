@@ -276,7 +276,7 @@ class Execution:
 
     def _end_leaks(self, tasks: set[asyncio.Task[Any]], threads: set[threading.Thread]) -> None:
         """Cancel tasks that the check has left running; a thread cannot be ended, so its process must go."""
-        left = [t for t in asyncio.all_tasks() - tasks if not t.done() and not _is_playwrights(t)]
+        left = [t for t in asyncio.all_tasks() - tasks if not t.done() and not _is_machinery(t)]
         for task in left:
             task.cancel()
         if left:
@@ -320,9 +320,13 @@ class RunClient(HttpClient):
 _OUR_THREADS: Final = ("asyncio_", "waitpid-", "ThreadPoolExecutor", "probe")
 
 
-def _is_playwrights(task: asyncio.Task[Any]) -> bool:
+def _is_machinery(task: asyncio.Task[Any]) -> bool:
+    """Whether a task is Playwright's, aiohttp's or ours (the egress), which end by themselves, and not the check's."""
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and "/playwright/_impl/" in code.co_filename
+    return code is not None and any(place in code.co_filename for place in _MACHINERY)
+
+
+_MACHINERY: Final = ("/playwright/_impl/", "/site-packages/aiohttp/", f"{Path(__file__).parents[1] / 'net'}/")
 
 
 def _noted(failure: Failure, book: Book) -> bool:

@@ -36,6 +36,7 @@ WAYS_TO_END = [
     ("no_response", "failed", "http", "no answer in time"),
     ("slow_body", "failed", "http", "the body did not end in time"),
     ("page_load", "failed", "http", "the page could not be loaded"),
+    ("unexpected_download", "failed", "http", "a download came in place of a page"),
     ("request_failed", "failed", "http", "a request of the page failed"),
     ("body", "failed", "content", "the body is not as expected"),
     ("json", "failed", "content", "a value in the JSON is not as expected"),

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("sleeps", "check_blocked", "hostile.py:16"),
+        ("sleeps", "check_blocked", "hostile.py:17"),
         ("sleeps_politely", "check_blocked", "sleep()"),
         ("loops", "check_blocked", "hostile.py:"),
         ("raises", "check_bug", "KeyError at hostile.py:"),

@@ -30,7 +30,7 @@ async def test_what_pages_may_do(bench: Bench, name: str) -> None:
         ("spins", "page_unresponsive", "one", "never yields"),
         ("spins_by_itself", "page_unresponsive", "one", "never yields"),
         ("redirects", "too_many_redirects", "one", "ERR_TOO_MANY_REDIRECTS"),
-        ("downloads", "page_load", "one", "a download came in place of a page"),
+        ("downloads", "unexpected_download", "one", "a download came in place of a page"),
         ("crashes", "page_crashed", "one", "the page crashed"),
     ],
 )
