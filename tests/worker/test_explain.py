@@ -1,5 +1,7 @@
 """What was seen in the page, explained by what was seen on the wire: one row for each rule."""
 
+from typing import Any
+
 import pytest
 
 from probe.core.explain import STILL_LOADING, Party, Wire, explain, party_of
@@ -16,7 +18,8 @@ def wire(path: str = "/api/cart", **more: object) -> Wire:
 
 
 def third(**more: object) -> Wire:
-    return wire(**{"url": "https://pay.example/p.js?k=1", "party": Party.LISTED, "resource": "script", **more})
+    given: dict[str, Any] = {"url": "https://pay.example/p.js?k=1", "party": Party.LISTED, "resource": "script", **more}
+    return wire(**given)
 
 
 @pytest.mark.parametrize(
