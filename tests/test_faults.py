@@ -126,7 +126,7 @@ SEEN: dict[str, list[Expected]] = {
     "hung-process": [Expected("checkout_api", "view product", {"http"}, {"no_response"}, "")],
     "stale-reads": [Expected("checkout_api", "add to cart", {"content"}, {"json"}, "items")],
 }
-UNSEEN = {"dns-gone", "third-party-hang", "cache-lost"}
+UNSEEN = {"dns-gone", "third-party-hang", "cache-lost", "loss"}
 """Faults that leave nothing to take a picture of: there is no page, or Chromium has not painted anything yet."""
 SPREADS = {"cache-lost", "db-slow"}
 """Faults that take some seconds to reach the customer: the queue before the database has to grow."""
