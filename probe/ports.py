@@ -1,15 +1,17 @@
 """The ports: what the engine needs of the world. Tiny on purpose; one contract test suite each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from probe.core.check import CheckSpec
-from probe.core.run import Observation, RunId, Why
+from probe.core.notification import Attempt, Notification
+from probe.core.run import Observation, Run, RunId, Why
 from probe.core.secret import Redactor, Secret
+from probe.core.state import Change, State
 from probe.core.target import BrowserSettings, Region, Target
 
 
@@ -76,4 +78,99 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The present moment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is written in one transaction: runs, what they changed, what is to be said, and what was tried.
+
+    `changes` are in the order in which they came about. `alive` is a sign of life: until when we were surely running.
+    """
+
+    runs: tuple[Run, ...] = ()
+    changes: tuple[Change, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    alive: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was remembered when we were last running.
+
+    `pending` are the notifications whose fate is open, in their order, `tries` how often each was tried, `again` when
+    it is tried next.
+    """
+
+    state: State = field(default_factory=State)
+    pending: tuple[Notification, ...] = ()
+    tries: Mapping[str, int] = field(default_factory=dict)
+    again: Mapping[str, datetime] = field(default_factory=dict)
+    alive: datetime | None = None
+
+
+class Store(Protocol):
+    """Our memory. What `commit` has returned from survives whatever is killed, and a loss of power.
+
+    A run, or a notification, that is committed again is stored once. All methods raise `StoreUnavailable`, and have
+    then changed nothing: the same record may be committed again later.
+    """
+
+    async def restore(self) -> Restored:
+        """What was remembered: once, at the start."""
+        ...
+
+    async def commit(self, record: Record) -> None:
+        """Write it down, all of it or nothing."""
+        ...
+
+    async def tidy(self, now: datetime) -> None:
+        """Roll up and forget what is older than it is kept for. May take long; commits go on meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """What a notifier is built from: where a channel leads to. `key` signs what is sent, where a kind can do that.
+
+    `kind` is the notifier's name in the registry. `urls` are one for most kinds, each instance of a cluster for
+    `alertmanager`. `timeout` is how long one attempt may take.
+    """
+
+    name: str
+    kind: str
+    urls: tuple[Secret, ...] = ()
+    key: Secret | None = None
+    timeout: timedelta = timedelta(seconds=30)
+
+
+class Notifier(Protocol):
+    """Sends to one channel.
+
+    `send` returns what the service answered (for the log of attempts, without secrets), or raises `NotifyError`.
+    It may be called again with the same notification, whose `key` tells the service that it is the same. `repeat` is
+    how often `refresh` is called with the latest notification of every incident that is open and was told here;
+    `None`: never.
+    """
+
+    repeat: timedelta | None
+
+    async def send(self, notification: Notification) -> str:
+        """Send it once."""
+        ...
+
+    async def send_digest(self, notifications: Sequence[Notification]) -> str:
+        """Send several as one message: there are more than anybody would read one by one."""
+        ...
+
+    async def refresh(self, notifications: Sequence[Notification]) -> str:
+        """Say that these are still so."""
+        ...
+
+
+class NotifierFactory(Protocol):
+    """What the registry names: gives a notifier for the time of a `async with`."""
+
+    def __call__(self, settings: ChannelSettings, redactor: Redactor) -> AbstractAsyncContextManager[Notifier]:
+        """A notifier, built from the settings; `ProbeError` says why they cannot be used."""
         ...

@@ -65,8 +65,18 @@ class PytestFunction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """A schedule by the wall clock: a cron expression of five fields, read in an IANA time zone."""
+
+    expression: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSpec:
     """One thing watched. `every` and `timeout` are the schedule; `id` is stable and unique.
+
+    With `cron` the schedule is that, and `every` is the longest time between two of its runs.
 
     `kind` is what users see: `http`, `browser` or `playwright-pytest`.
     """
@@ -87,6 +97,7 @@ class CheckSpec:
     """The regions it runs from; empty: all."""
     evidence: Evidence = field(default_factory=Evidence)
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    cron: Cron | None = None
 
     @property
     def prober(self) -> str:

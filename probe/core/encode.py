@@ -25,6 +25,11 @@ def encode_run(run: Run) -> dict[str, Any]:
         "outcome": run.outcome.value,
         "started": timestamp(run.started),
         "duration": seconds(run.duration.total_seconds()),
+        "slot": None
+        if run.slot is None
+        else {"number": run.slot.number, "due": timestamp(run.slot.due), "count": run.slot.count},
+        "lag": seconds(run.lag),
+        "maintenance": run.maintenance,
         "failure": None if run.failure is None else encode_failure(run.failure),
         "failures": [encode_failure(f) for f in seen.failures],
         "steps": [_step(s) for s in seen.steps],

@@ -148,6 +148,25 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One place in the schedule of a check in a region. Every slot ends in exactly one run.
+
+    `number` goes up by one from slot to slot and is never given twice, whatever clocks do; `due` is when. Slots that
+    pass one after the other without anything being done share one `missed` run: it stands for `count` slots, of which
+    `number` and `due` are the first.
+    """
+
+    number: int
+    due: datetime
+    count: int = 1
+
+    @property
+    def last(self) -> int:
+        """The number of the last slot that it stands for."""
+        return self.number + self.count - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a check from one region: definition, what happened, and why not."""
 
@@ -161,6 +180,17 @@ class Run:
     started: datetime
     duration: timedelta
     observation: Observation
+    slot: Slot | None = None
+    """Its place in the schedule; `None`: it was made for another reason than the schedule."""
+    lag: float = 0.0
+    """Seconds from when it was due to when it had its place among those that run at a time."""
+    maintenance: str | None = None
+    """The maintenance window that it fell into: it counts for no objective."""
+
+    @property
+    def ended(self) -> datetime:
+        """When it was over."""
+        return self.started + self.duration
 
     @property
     def failure(self) -> Failure | None:
@@ -239,6 +269,8 @@ def finish(
     started: datetime,
     elapsed: timedelta,
     outcome: Outcome | None = None,
+    slot: Slot | None = None,
+    lag: float = 0.0,
 ) -> Run:
     """The run that an observation makes. `outcome` is given for a run that did not come to an end by itself."""
     failures = explain_by_host(observation.failures, observation.host)
@@ -259,4 +291,6 @@ def finish(
             # Judged already, and nobody shows them: a body would only be memory held and a secret to look for.
             exchanges=tuple(replace(e, body=b"") for e in observation.exchanges),
         ),
+        slot=slot,
+        lag=lag,
     )

@@ -1,0 +1,95 @@
+"""What judgement needs to know of the configuration: what is watched, what is promised, and who is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from probe.core.check import CheckId
+from probe.core.maintenance import Window
+
+
+class Severity(StrEnum):
+    """How soon somebody must look: at the next opportunity, or now."""
+
+    TICKET = "ticket"
+    PAGE = "page"
+
+
+class Calendar(StrEnum):
+    """Windows of an objective that begin anew with the calendar, in UTC."""
+
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A check, as judgement sees it.
+
+    `cause` is what its failures are put down to together with those of other checks: the host of its target. `every`
+    is the longest time between two of its runs in a region. `promise` is what its customers want to do, in words.
+    """
+
+    id: CheckId
+    target: str
+    cause: str
+    regions: tuple[str, ...]
+    every: timedelta
+    timeout: timedelta
+    promise: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """One promise that is kept by counting: which runs count, which of them are good, and how many must be.
+
+    A run of one of `checks` is good when it passed; with `step`, when that step passed; with `under` (seconds), when
+    the step, or the whole run, took no longer. `target` is the share of good runs, 0 to 1. `coverage` is the share of
+    the schedule that must have been counted for the objective to be known at all. A burn alerts only with `min_bad`
+    bad runs in its long window, two of them in the short one (one if `min_bad` is one).
+    """
+
+    name: str
+    checks: frozenset[CheckId]
+    target: float
+    window: timedelta | Calendar = timedelta(days=30)
+    step: str | None = None
+    under: float | None = None
+    coverage: float = 0.9
+    min_bad: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Who else is told when nobody has acknowledged for `after`."""
+
+    after: timedelta
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Who is told of which incidents. What is empty or `None` holds for all. All routes that match count."""
+
+    channels: tuple[str, ...]
+    severity: Severity | None = None
+    checks: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    remind: timedelta | None = None
+    escalate: Escalation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Everything that judgement goes by. `controls` names the control check of a region, where it has one."""
+
+    checks: Mapping[CheckId, Watched] = field(default_factory=lambda: MappingProxyType({}))
+    objectives: Mapping[str, Objective] = field(default_factory=lambda: MappingProxyType({}))
+    routes: tuple[Route, ...] = ()
+    windows: tuple[Window, ...] = ()
+    controls: Mapping[str, CheckId] = field(default_factory=lambda: MappingProxyType({}))
