@@ -1,7 +1,7 @@
 """Logging: structlog and the standard library through the same steps, to stderr, secrets masked.
 
 Modules take their logger with `logging.getLogger(__name__)` (no import of structlog, which is slow to load) or with
-`get_logger`; both come out alike once `configure` was called:
+`get_logger`; both come out alike once `configure` was called, and say which run they were logged for:
 
     2026-01-02T03:04:05.678Z warning  browser died check=checkout run=01J… region=eu-west
 """
@@ -9,11 +9,11 @@ Modules take their logger with `logging.getLogger(__name__)` (no import of struc
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, Final, TextIO
 
 from probe.core.secret import Redactor
+from probe.ports import RUNNING
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -28,7 +28,6 @@ def configure(level: str, json: bool, redactor: Redactor, *, stream: TextIO | No
         raise ValueError(f"{level!r} is not a level: {', '.join(LEVELS)}")
     structlog = _structlog()
     shared = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         _extra,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -90,16 +89,6 @@ def get_logger(name: str) -> Any:
     return _structlog().stdlib.get_logger(name)
 
 
-def bound(**context: str) -> AbstractContextManager[None]:
-    """Say `context` with every line logged inside the `with`, in this task and those born in it.
-
-    >>> with bound(check="checkout", run="01J", region="eu-west"):
-    ...     logging.getLogger("probe").info("started")
-    """
-    manager: AbstractContextManager[None] = _structlog().contextvars.bound_contextvars(**context)
-    return manager
-
-
 def _structlog() -> ModuleType:
     """The structlog package without rich, which its console renderer imports when it is there: 0.2 s that no line of ours needs."""
     if "structlog" not in sys.modules and "rich" not in sys.modules:
@@ -119,6 +108,7 @@ _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "ascti
 
 def _extra(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     record = event.get("_record")
+    event.update(RUNNING.get())
     event.update({key: value for key, value in vars(record).items() if key not in _OWN} if record else {})
     return event
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from probe.core.check import CheckSpec
 from probe.core.notification import Attempt, Notification
@@ -40,6 +42,10 @@ class RunContext:
     marks: "Marks"
     redactor: Redactor
     evidence_dir: Path | None = None
+
+
+RUNNING: Final[ContextVar[Mapping[str, str]]] = ContextVar("RUNNING", default=MappingProxyType({}))
+"""Check, run and region that the present task works for: every line that is logged on the way says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,23 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from probe import log
 from probe.core.secret import Redactor, Secret
+from probe.ports import RUNNING
 
 REDACTOR = Redactor([Secret("hunter2")])
+
+
+@contextmanager
+def working_for(**run: str) -> Iterator[None]:
+    """As the runner does for the time of a run."""
+    token = RUNNING.set(run)
+    yield
+    RUNNING.reset(token)
 
 
 @pytest.fixture
@@ -26,7 +36,6 @@ def stream() -> Iterator[io.StringIO]:
     root.setLevel(level)
     root.handlers[:] = handlers
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def entries(stream: io.StringIO) -> list[dict[str, object]]:
@@ -35,7 +44,7 @@ def entries(stream: io.StringIO) -> list[dict[str, object]]:
 
 def test_plain_lines(stream: io.StringIO) -> None:
     log.configure("info", False, REDACTOR, stream=stream)
-    with log.bound(check="checkout", run="01J", region="eu"):
+    with working_for(check="checkout", run="01J", region="eu"):
         log.get_logger("probe.a").warning("browser died", pid=12, why="no\nreason", empty="")
         logging.getLogger("probe.b").info("walked %s in %d s", "checkout", 3, extra={"step": "pay now"})
     log.get_logger("probe.a").debug("not shown")
@@ -59,7 +68,7 @@ def _sorted(line: str) -> str:
 
 def test_json_lines(stream: io.StringIO) -> None:
     log.configure("debug", True, REDACTOR, stream=stream)
-    with log.bound(run="01J"):
+    with working_for(run="01J"):
         log.get_logger("probe.a").info("started", n=1, at=object)
         logging.getLogger("probe.b").debug("%s", "also")
     logging.getLogger("probe.b").info("outside")
@@ -81,7 +90,7 @@ def test_json_lines(stream: io.StringIO) -> None:
 def test_no_secret_in_any_place(stream: io.StringIO, as_json: bool) -> None:
     log.configure("info", as_json, REDACTOR, stream=stream)
     logger = log.get_logger("probe.a")
-    with log.bound(run="hunter2"):
+    with working_for(run="hunter2"):
         logger.warning(
             "login as hunter2", url="https://a:b@c/?p=hunter2", deep={"hunter2": ["x", ("hunter2",), {"hunter2"}]}
         )

@@ -60,13 +60,12 @@ class Incident:
     severity: Severity
     since: datetime
     opened: datetime
-    members: Mapping[str, Member] = field(default_factory=lambda: MappingProxyType({}))
-    summary: str = ""
-    """For an objective: what burns, in words."""
+    members: Mapping[CheckId, Member] = field(default_factory=lambda: MappingProxyType({}))
+    burns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Objectives that burn → in which words its timeline tells it. An incident without members is about these alone."""
     told: tuple[str, ...] = ()
     announced: int = 0
     reminded: datetime | None = None
-    escalated: bool = False
     acknowledged: datetime | None = None
     acknowledged_by: str = ""
     muted_until: datetime | None = None

@@ -75,8 +75,11 @@ class Ledger:
         return Counts(good, bad, lost)
 
     def first(self) -> datetime | None:
-        """When the first run was due that it knows of, to the hour."""
-        return datetime.fromtimestamp(min(self.hours), UTC) if self.hours else None
+        """When the first run was due that it knows of, to the minute; to the hour, where minutes are forgotten."""
+        if not self.hours:
+            return None
+        hour = min(self.hours)
+        return datetime.fromtimestamp(min(self.minutes.get(hour, {hour: None})), UTC)
 
     def forget(self, before: datetime, *, all_before: datetime | None = None) -> None:
         """Drop minutes of hours that ended before `before`, and whole hours that ended before `all_before`."""

@@ -86,10 +86,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Everything that judgement goes by. `controls` names the control check of a region, where it has one."""
+    """Everything that judgement goes by. `controls` names the control check of a region, where it has one.
+
+    `counted` gives the objectives that a check counts for.
+    """
 
     checks: Mapping[CheckId, Watched] = field(default_factory=lambda: MappingProxyType({}))
     objectives: Mapping[str, Objective] = field(default_factory=lambda: MappingProxyType({}))
     routes: tuple[Route, ...] = ()
     windows: tuple[Window, ...] = ()
     controls: Mapping[str, CheckId] = field(default_factory=lambda: MappingProxyType({}))
+    counted: Mapping[CheckId, tuple[Objective, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found: dict[CheckId, tuple[Objective, ...]] = {}
+        for objective in self.objectives.values():
+            for check in objective.checks:
+                found[check] = (*found.get(check, ()), objective)
+        object.__setattr__(self, "counted", MappingProxyType(found))

@@ -14,13 +14,27 @@ from probe.core.run import Outcome, RunId, Slot, Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Runs to be counted for an objective: `good`, `bad`, or `lost` (no answer: they lower coverage). May be negative.
+
+    `at` is when they were due.
+    """
+
+    objective: str
+    at: datetime
+    good: int = 0
+    bad: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A check in one region: its last slot, and the rows of good and bad runs that it stands in.
 
     Only runs that say something about the target (`passed`, `failed`) make or break the rows `fails` and `passes`;
     `errors` counts runs of our own trouble since the last of these. `since` is the start of the first run of the
-    present row, `at` the end of the last run that counted. `bad` are the starts of the scheduled runs of a failing row
-    that an objective has counted as bad: taken back, should it turn out that it was us.
+    present row, `at` the end of the last run that counted. `bad` is what a failing row was counted as: taken back, should
+    it turn out that it was us.
     """
 
     slot: Slot | None = None
@@ -33,16 +47,16 @@ class Place:
     run: RunId | None = None
     """The first run of the present failing row."""
     failure: Failure | None = None
-    """Of the first run of the present failing row; of our own trouble while `errors`."""
+    """Of the first run of the present failing row."""
+    trouble: Failure | None = None
+    """Our own, of the last run that errored, while `errors` are not none."""
     picture: str | None = None
-    bad: tuple[datetime, ...] = ()
-    seconds: float | None = None
-    """Duration of the last run that passed."""
+    bad: tuple[Tally, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckState:
-    """A check in all its regions. `asked` is when confirmation was last asked for."""
+    """A check in all its regions. `asked` is when confirmation was last asked for; `None`: nothing is suspected."""
 
     places: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
     asked: datetime | None = None
@@ -68,20 +82,6 @@ class ObjectiveState:
     """`explained` is until when its bad runs belong to an incident that was told already."""
 
     explained: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Runs to be counted for an objective: `good`, `bad`, or `lost` (no answer: they lower coverage). May be negative.
-
-    `at` is when they were due.
-    """
-
-    objective: str
-    at: datetime
-    good: int = 0
-    bad: int = 0
-    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,8 @@ class Change:
 class State:
     """All that is remembered. Changed by `apply` alone.
 
-    `incidents` are the open ones, by cause; `ledgers` hold the counts of each objective.
+    `incidents` are the open ones, by cause; `ledgers` hold the counts of each objective; `suspects` are the checks
+    that confirmation was asked for.
     """
 
     checks: dict[CheckId, CheckState] = field(default_factory=dict)
@@ -120,10 +121,19 @@ class State:
     objectives: dict[str, ObjectiveState] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    suspects: set[CheckId] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.suspects = {name for name, check in self.checks.items() if check.asked is not None}
 
     def apply(self, change: Change) -> None:
         """Take over what an event has changed."""
         self.checks.update(change.checks)
+        for name, check in change.checks.items():
+            if check.asked is None:
+                self.suspects.discard(name)
+            else:
+                self.suspects.add(name)
         self.regions.update(change.regions)
         self.objectives.update(change.objectives)
         for cause, incident in change.incidents.items():

@@ -1,0 +1,131 @@
+"""What is read at 3 a.m., to the letter."""
+
+from datetime import timedelta
+
+from probe.core.check import CheckId
+from probe.core.failure import Failure
+from probe.core.incident import Verdict
+from probe.core.ledger import Counts
+from probe.core.message import budget_words
+from probe.core.rules import Objective
+from probe.core.run import Outcome, Why
+from probe.core.slo import Budget
+from tests.core.world import World, rules_of, watched
+
+
+def outage() -> World:
+    objective = Objective(name="checkout", checks=frozenset({CheckId("checkout")}), target=0.99)
+    w = World(rules_of(watched(regions=("eu", "us")), watched("api"), objectives=[objective]))
+    for region in ("eu", "us"):
+        w.see(region=region)
+    w.see(check="api")
+    w.see(Outcome.FAILED, region="eu", picture=True)
+    w.see(Outcome.FAILED, region="us", why=Why.CONFIRM)
+    w.wait(15)
+    w.see(Outcome.FAILED, region="eu", why=Why.CONFIRM)
+    w.see(Outcome.FAILED, region="us", why=Why.CONFIRM)
+    return w
+
+
+def test_an_opening() -> None:
+    """What customers cannot do, the step, what was expected and seen, since when, where from, and how to try it."""
+    message = outage().notes[0].message
+    assert message.title == (
+        'DOWN: shop.example, checkout fails at step "add to cart": http: POST /api/cart answered 500'
+    )
+    assert (
+        message.body.splitlines()
+        == [
+            "Customers: cannot: A guest buys one item",
+            "Step:      add to cart",
+            "Reason:    http: POST /api/cart answered 500",
+            "Expected:  201",
+            "Seen:      500",
+            "Since:     2026-11-23 02:59:59 UTC (16s)",
+            "From:      eu, us (2 of 2 regions)",
+            "Checks:    checkout",
+            "Budget:    checkout: 95% of the error budget left, 66.67% attained",
+            "Severity:  page: look now",
+            "Try it:    probe check checkout --once",
+            f"Incident:  {outage().only.id} (probe incident show {outage().only.id})",
+        ]
+        or message.body
+    )
+    assert (message.expected, message.seen, message.step) == ("201", "500", "add to cart")
+    assert (message.checks, message.targets, message.regions) == (("checkout",), ("shop",), ("eu", "us"))
+    assert message.picture == "/e/shot.png"
+
+
+def test_a_resolution() -> None:
+    """From when to when, and what it cost."""
+    w = outage()
+    for _ in range(3):
+        w.wait(60)
+        for region in ("eu", "us"):
+            w.see(region=region)
+    title, body = w.notes[-1].message.title, w.notes[-1].message.body
+    assert title == "RESOLVED: shop.example was down for 1m15s"
+    assert "Until:     2026-11-23 03:01:14 UTC" in body
+    assert "Customers" not in body
+    assert "Try it" not in body
+
+
+def test_reminders_and_escalations_say_so() -> None:
+    """The title begins with it."""
+    w = World(rules_of(watched()))
+    w.fail(failure=Failure.of("refused", "nobody listens at 127.0.0.1:1\nreally", url="http://127.0.0.1:1/"))
+    message = w.notes[0].message
+    assert message.title == "DOWN: shop.example, checkout fails: connect: nobody listens at 127.0.0.1:1 really"
+    assert "Address:   http://127.0.0.1:1/" in message.body
+    assert message.reproduce == "probe check checkout --once --region eu"
+
+
+def test_our_own_trouble_says_that_it_is() -> None:
+    """Nobody may take it for the shop."""
+    w = World(rules_of(watched()))
+    for _ in range(3):
+        w.see(Outcome.ERRORED)
+    message = w.notes[0].message
+    assert message.verdict is Verdict.PROBE_FAULT
+    assert message.title == "PROBE: eu, checkout cannot measure: probe: the browser did not start"
+    assert message.body.startswith("Means:     probe's own trouble")
+    assert "Severity:  ticket: look today" in message.body
+
+
+def test_many_checks_are_counted() -> None:
+    """Five names, and how many more."""
+    names = [f"check-{n}" for n in range(9)]
+    w = World(rules_of(*(watched(name) for name in names)))
+    for name in names:
+        w.fail(name)
+    for name in names:
+        w.recover(name)
+    assert "Checks:    check-0, check-1, check-2, check-3, check-4 and 4 more" in w.notes[-1].message.body
+
+
+def test_budgets_in_words() -> None:
+    """Left, overspent, not known, or nothing to go by."""
+    counts = Counts(9, 1, 0)
+    assert budget_words(Budget(attained=0.9, left=0.25, coverage=1.0, known=True, counts=counts)) == (
+        "25% of the error budget left, 90.00% attained"
+    )
+    assert budget_words(Budget(attained=0.9, left=-1.5, coverage=1.0, known=True, counts=counts)) == (
+        "error budget overspent by 150%, 90.00% attained"
+    )
+    assert budget_words(Budget(attained=0.9, left=1.0, coverage=0.4, known=False, counts=counts)) == (
+        "not known: only 40% of what was due has an answer (90.00% attained of that)"
+    )
+    assert budget_words(Budget(attained=None, left=1.0, coverage=0.0, known=False, counts=Counts())) == (
+        "nothing counted yet"
+    )
+
+
+def test_what_is_not_in_the_rules_any_more_is_still_told() -> None:
+    """A check that was removed while it failed has no promise to quote."""
+    w = World(rules_of(watched(promise="")))
+    w.fail()
+    assert "cannot: checkout" in w.notes[0].message.body
+    w.rules = rules_of()
+    w.wait(5)
+    assert w.notes[-1].message.targets == ()
+    assert w.now - w.notes[-1].created == timedelta(0)
