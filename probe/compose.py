@@ -1,7 +1,7 @@
-"""The composition root of the one-shot command: builds everything once, from a loaded configuration."""
+"""Builds what runs checks, from a loaded configuration: for the one-shot command, and for the daemon."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -19,8 +19,10 @@ from probe.registry import load
 
 
 @asynccontextmanager
-async def compose(config: Config, evidence: Path | None) -> AsyncIterator[Runner]:
-    """A runner for `config`, keeping evidence below `evidence`; `None`: nowhere.
+async def compose(
+    config: Config, evidence: Path | None, *, keep_evidence: Callable[[], bool] = lambda: True
+) -> AsyncIterator[Runner]:
+    """A runner for `config`, keeping evidence below `evidence`; `None`: nowhere. `keep_evidence` is asked for each run.
 
     Probers, browsers and temporary files are gone when the context ends.
     """
@@ -39,11 +41,12 @@ async def compose(config: Config, evidence: Path | None) -> AsyncIterator[Runner
 
     try:
         plan = Plan(
-            targets=config.targets,
+            targets={**config.targets, **config.control_targets},
             redactor=Redactor(config.secrets),
             user_agent=config.user_agent or f"probe/{__version__}",
             marker_header=config.marker_header,
             evidence=evidence,
+            keep_evidence=keep_evidence,
             network=config.http_concurrency,
             browser=browser_capacity(config.browser.workers),
         )

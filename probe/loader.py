@@ -13,7 +13,7 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -29,19 +29,22 @@ from probe.config.function_source import (
     may_have_steps,
     steps_of,
 )
+from probe.config.rules import rules_of
 from probe.config.settings import Config
 from probe.core.check import CheckSpec, Function, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
+from probe.core.rules import Rules
 from probe.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedChecks:
-    """A config with all its checks, and what is worth a warning."""
+    """A config with all its checks, what judgement goes by, and what is worth a warning."""
 
     config: Config
     checks: tuple[CheckSpec, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    rules: Rules = field(default_factory=Rules)
 
 
 def load(path: Path, *, environ: Mapping[str, str], targets: Mapping[str, str] | None = None) -> LoadedChecks:
@@ -51,12 +54,12 @@ def load(path: Path, *, environ: Mapping[str, str], targets: Mapping[str, str] |
     reading = read_config(path, environ=environ, targets=targets)
     if reading.config is None:
         raise ConfigError(reading.diagnostics)
-    checks, found = _collect(reading.config)
+    checks, rules, found = _collect(reading.config)
     # Twice the same id among the declared ones was found by both.
     diagnostics = tuple(dict.fromkeys((*reading.diagnostics, *found)))
     if has_errors(diagnostics):
         raise ConfigError(diagnostics)
-    return LoadedChecks(config=reading.config, checks=checks, warnings=diagnostics)
+    return LoadedChecks(config=reading.config, checks=checks, warnings=diagnostics, rules=rules)
 
 
 def load_checks(config: Config, *, on_warning: Callable[[Diagnostic], object] | None = None) -> tuple[CheckSpec, ...]:
@@ -64,7 +67,7 @@ def load_checks(config: Config, *, on_warning: Callable[[Diagnostic], object] | 
 
     Raises `ConfigError` with everything that is wrong in any of them. `on_warning` gets what is merely odd.
     """
-    checks, diagnostics = _collect(config)
+    checks, _, diagnostics = _collect(config)
     if has_errors(diagnostics):
         raise ConfigError(diagnostics)
     for diagnostic in diagnostics if on_warning else ():
@@ -108,12 +111,13 @@ def _means(name: str, check: CheckSpec) -> bool:
     return name == check.id or fnmatch.fnmatchcase(check.id, name)
 
 
-def _collect(config: Config) -> tuple[tuple[CheckSpec, ...], tuple[Diagnostic, ...]]:
+def _collect(config: Config) -> tuple[tuple[CheckSpec, ...], Rules, tuple[Diagnostic, ...]]:
     ground = Ground(
         defaults=config.defaults,
         targets=config.targets,
         regions={region.name for region in config.regions},
         evidence=config.evidence,
+        slos=config.slos,
     )
     checks = list(config.declared)
     diagnostics: list[Diagnostic] = []
@@ -122,7 +126,10 @@ def _collect(config: Config) -> tuple[tuple[CheckSpec, ...], tuple[Diagnostic, .
         checks += found
         diagnostics += wrong
     diagnostics += duplicate_ids(checks)
-    return tuple(checks), redacted(diagnostics, config.secrets)
+    rules, misnamed = rules_of(config, checks)
+    if not has_errors(diagnostics):  # else checks are missing that the config may well name
+        diagnostics += misnamed
+    return tuple(checks), rules, redacted(diagnostics, config.secrets)
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:

@@ -1,4 +1,4 @@
-"""Names of kinds → the classes that execute them, as strings: nothing is imported before it is used.
+"""Names of kinds → the classes that do their work, as strings: nothing is imported before it is used.
 
 A kind of our own is one line here. Packages of others add theirs by an entry point in the group of the same name as
 the table, and cannot take a name that is built in.
@@ -14,7 +14,13 @@ PROBERS: Final[dict[str, str]] = {
     "function": "probe.probers.function:FunctionProber",
     "playwright-pytest": "probe.probers.pytest_file:PytestProber",
 }
-TABLES: Final[dict[str, dict[str, str]]] = {"probe.probers": PROBERS}
+NOTIFIERS: Final[dict[str, str]] = {
+    "alertmanager": "probe.notifiers.alertmanager:AlertmanagerNotifier",
+    "apprise": "probe.notifiers.apprise:AppriseNotifier",
+    "terminal": "probe.notifiers.terminal:TerminalNotifier",
+    "webhook": "probe.notifiers.webhook:WebhookNotifier",
+}
+TABLES: Final[dict[str, dict[str, str]]] = {"probe.probers": PROBERS, "probe.notifiers": NOTIFIERS}
 """Group of entry points → what is built in."""
 
 

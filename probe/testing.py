@@ -1,6 +1,7 @@
 """For your own tests: run a check against a page or a server of yours, in the test's own process."""
 
 import ast
+import asyncio
 import inspect
 import secrets as random
 import tempfile
@@ -91,6 +92,24 @@ async def run_check(
             elapsed=timedelta(seconds=seen.duration or 0.0),
         )
     )
+
+
+class VirtualClock:
+    """A wall clock that goes with the running loop's time, so that with looptime both move together; it can be made to jump.
+
+    A jump forward is also what a suspended machine looks like: its loop's time stands still meanwhile.
+    """
+
+    def __init__(self, epoch: datetime | None = None) -> None:
+        self._now = epoch or datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        return self._now + timedelta(seconds=asyncio.get_running_loop().time())
+
+    def jump(self, seconds: float) -> None:
+        """Move the hands without time passing."""
+        self._now += timedelta(seconds=seconds)
 
 
 class FakeClock:

@@ -8,7 +8,7 @@ import pytest
 from probe import registry
 from probe.core.check import Function, HttpCall, PytestFunction
 from probe.errors import ProbeError
-from probe.ports import Prober
+from probe.ports import Notifier, Prober
 
 GROUP = "probe.probers"
 
@@ -21,6 +21,21 @@ def test_every_prober_is_there_and_is_one(name: str) -> None:
     assert list(inspect.signature(found.probe).parameters) == wanted
     for method in ("__aenter__", "__aexit__"):
         assert hasattr(found, method), f"{name}: a prober is opened with `async with`"
+
+
+@pytest.mark.parametrize("name", registry.NOTIFIERS)
+def test_every_notifier_is_there_and_is_one(name: str) -> None:
+    """It has the methods of the port, with the same parameters, and is built from what the port's factory takes."""
+    found = registry.load("probe.notifiers", name)
+    for method in ("send", "send_digest", "refresh"):
+        assert inspect.iscoroutinefunction(getattr(found, method))
+        wanted = list(inspect.signature(getattr(Notifier, method)).parameters)
+        assert list(inspect.signature(getattr(found, method)).parameters) == wanted
+    factory = [p for p in inspect.signature(found).parameters.values() if p.default is inspect.Parameter.empty]
+    assert [p.name for p in factory] == ["settings", "redactor"]
+    assert hasattr(found, "repeat")
+    for method in ("__aenter__", "__aexit__"):
+        assert hasattr(found, method), f"{name}: a notifier is opened with `async with`"
 
 
 def test_every_kind_of_work_has_a_prober() -> None:

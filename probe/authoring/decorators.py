@@ -41,6 +41,8 @@ def journey(function: F, /) -> F: ...
 def journey(
     *,
     every: str = ...,
+    cron: str | None = None,
+    timezone: str | None = None,
     timeout: str = ...,
     target: str = ...,
     slo: str | None = None,
@@ -57,7 +59,8 @@ def journey(*positional: Any, **given: Any) -> Any:
 
     `every` and `timeout` are durations with a unit (`"30s"`, `"1m"`, `"1h30m"`); the timeout holds for the whole run
     and is not longer than the interval. `target` names a `[targets.…]` table of the config; all three come from
-    `[defaults]` when they are not given, and the only target needs no name. `slo` names the objective the journey
+    `[defaults]` when they are not given, and the only target needs no name. `cron` stands instead of `every`: five
+    fields (`"*/5 9-17 * * mon-fri"`), read in `timezone` (`"Europe/Amsterdam"`; UTC without it). `slo` names the objective the journey
     counts for. `id` is what results are kept under, and is the function's name unless given; `name` is its title.
     `tags` group checks (`probe check tag:NAME`); `regions` are those it runs from, all when empty. `params` is handed
     to the function as `t.params`. `evidence` says what is kept of a run: `"off"`, `"full"`, or a policy (`"on"`,
@@ -81,6 +84,8 @@ def check(function: F, /) -> F: ...
 def check(
     *,
     every: str = ...,
+    cron: str | None = None,
+    timezone: str | None = None,
     timeout: str = ...,
     target: str = ...,
     slo: str | None = None,

@@ -2,7 +2,7 @@
 
 import typer
 
-from probe.cli import check, demo, validate
+from probe.cli import check, demo, history, incident, notify, run, status, validate
 
 app = typer.Typer(
     name="probe",
@@ -13,6 +13,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check", short_help="Run checks once, or again and again on their schedule.")(check.check)
+app.command("run", short_help="The daemon: run checks on schedule, judge, alert.")(run.run)
+app.command("status", short_help="What is failing, and how everything stands.")(status.status)
+app.command("history", short_help="The runs of a check.")(history.history)
+app.add_typer(incident.app, name="incident", short_help="What is or was wrong: list, show, ack, mute.")
+app.add_typer(notify.app, name="notify", short_help="Send a test message to each channel.")
 app.command("validate", short_help="Say all that is wrong with a configuration, or what it means.")(validate.validate)
 app.add_typer(demo.app, name="demo", short_help="A shop to try it on, with faults to switch on.")
 

@@ -1,34 +1,43 @@
-"""`probe demo`: the bundled shop, its faults, and the example checks walking it."""
+"""`probe demo`: the bundled shop, its faults, and the daemon watching it."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probe.cli.exits import Exit, exit_of, stop
 from probe.errors import ProbeError
 
-app = typer.Typer(
-    help="The demo shop with a fault panel, and the example checks walking it.", invoke_without_command=True
-)
+if TYPE_CHECKING:
+    from probe.loader import LoadedChecks
+
+app = typer.Typer(help="The demo shop with a fault panel, and the daemon watching it.", invoke_without_command=True)
 
 
 @app.callback()
 def demo(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Walk the shop once, print what was seen, and end.")] = False,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            "--channel", metavar="URL", help="Alert there too: any Apprise URL, such as mailto:// or slack://."
+        ),
+    ] = None,
 ) -> None:
-    """Start the demo shop, and let the example checks (checks/shop.py) walk it until Ctrl-C.
+    """Start the demo shop and the daemon that watches it (checks/shop.toml) until Ctrl-C.
 
-    Switch faults on at the panel (its address is printed) or with `probe demo fault`, and see what the checks say.
+    Switch faults on at the panel (its address is printed) or with `probe demo fault`, and see who is told what.
     """
     if context.invoked_subcommand is not None:
         return
     import os
 
     from probe.cli.selection import select_jobs
-    from probe.cli.session import run_once, run_repeatedly
+    from probe.cli.session import run_once
     from probe.demo import checks_folder
     from probe.demo.child import shop_process
     from probe.demo.ports import DEFAULT_PORT, shop_url
@@ -38,18 +47,42 @@ def demo(
         with shop_process(DEFAULT_PORT) as panel:
             typer.echo(f"demo shop   {shop_url(DEFAULT_PORT)}\nfault panel {panel}\nchecks      {_near(config)}\n")
             selection = select_jobs(config, (), environ=os.environ)
-            evidence = selection.config.evidence_dir
-            report = run_once(selection, evidence, show=True)
+            report = run_once(selection, selection.config.evidence_dir, show=True)
             if once or report.interrupted:
                 raise typer.Exit(Exit.INTERRUPTED if report.interrupted else exit_of(report.runs))
             typer.echo(
-                f"\nThe shop stays up, and is walked again and again; Ctrl-C ends both.\n"
-                f"Break it at {panel} or with `probe demo fault deploy-bug on` in another terminal,\n"
-                f"and ask for yourself with `probe check --once --config {_near(config)}`.\n"
+                f"\nThe daemon watches the shop from now on, and alerts are printed here; Ctrl-C ends both.\n"
+                f"Break it at {panel} or with `probe demo fault deploy-bug on` in another terminal;\n"
+                f"an alert comes within two intervals (30 s to 1 min each).\n"
+                f"Ask for yourself with `probe status --config {_near(config)}`.\n"
             )
-            raise typer.Exit(run_repeatedly(selection, evidence))
+            from probe.daemon import run
+
+            raise typer.Exit(run(config, os.environ, adapt=_alerting(channel)))
     except ProbeError as error:
         stop(error)
+
+
+def _alerting(url: str | None) -> "Callable[[LoadedChecks], LoadedChecks]":
+    """What adds a channel of the user's to the demo's configuration."""
+
+    def adapt(loaded: "LoadedChecks") -> "LoadedChecks":
+        if url is None:
+            return loaded
+        from probe.core.rules import Route
+        from probe.core.secret import Secret
+        from probe.ports import ChannelSettings
+
+        mine = ChannelSettings(name="yours", kind="apprise", urls=(Secret(url),))
+        config = replace(
+            loaded.config,
+            channels={**loaded.config.channels, mine.name: mine},
+            routes=(*loaded.config.routes, Route(channels=(mine.name,))),
+            secrets=(*loaded.config.secrets, Secret(url)),
+        )
+        return replace(loaded, config=config)
+
+    return adapt
 
 
 @app.command("shop")

@@ -29,10 +29,10 @@ def exit_of(runs: Iterable[Run]) -> Exit:
     return Exit.PASSED if outcomes <= {Outcome.PASSED} else Exit.ERRORED
 
 
-def stop(error: ProbeError) -> NoReturn:
-    """End the program for a user's mistake: every diagnostic on standard error, exit code 2."""
+def stop(error: ProbeError, code: Exit = Exit.USAGE) -> NoReturn:
+    """End the program for a user's mistake (exit code 2) or trouble of ours: every diagnostic on standard error."""
     print(error, file=sys.stderr)
     if isinstance(error, ConfigError):
         count = sum(d.severity == "error" for d in error.diagnostics)
         print(f"{count} error{'' if count == 1 else 's'}; nothing was run", file=sys.stderr)
-    raise typer.Exit(Exit.USAGE)
+    raise typer.Exit(code)

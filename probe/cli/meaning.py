@@ -1,10 +1,19 @@
-"""What a configuration means: which checks, from where, how often, and what they cost."""
+"""What a configuration means: which checks, from where, how often, what they cost, and what it takes to be told."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from math import floor
 
 from rich.table import Table
 
 from probe.cli.selection import Selection
 from probe.cli.table import console
+from probe.config.rules import rules_of
+from probe.core.cron import Gaps, gaps
 from probe.core.duration import format_duration
+from probe.core.rules import Objective
+from probe.core.slo import BURN_RULES, BurnRule, length, scaled
 from probe.engine.capacity import browser_capacity
 from probe.engine.runner import Job
 
@@ -19,15 +28,17 @@ def print_meaning(selection: Selection) -> None:
     for spec in specs.values():
         regions = ", ".join(job.region.name for job in selection.jobs if job.spec is spec)
         every, timeout = format_duration(spec.every), format_duration(spec.timeout)
+        if spec.cron is not None:
+            every = f"{spec.cron.expression} ({spec.cron.timezone})"
         table.add_row(spec.id, spec.kind, spec.target, regions, every, timeout, str(spec.source))
     screen.print(table)
     screen.print()
     for line in meaning(selection):
-        screen.print(line, soft_wrap=True)
+        screen.print(line, soft_wrap=True, markup=False)
 
 
 def meaning(selection: Selection) -> tuple[str, ...]:
-    """The sums, one a line: runs an hour, and for browser journeys the worst case of a core's time."""
+    """The sums, one a line: runs an hour, the worst case of a core's time for browser journeys, and each objective."""
     jobs = selection.jobs
     checks = len({job.spec.id for job in jobs})
     places = len({job.region.name for job in jobs})
@@ -47,11 +58,124 @@ def meaning(selection: Selection) -> tuple[str, ...]:
                 "if every journey took its whole timeout they would not fit: runs would wait for each other. "
                 "Run them less often, shorten timeouts, or give more cores"
             )
+    longest = max(job.spec.every for job in jobs)
+    lines.append(
+        "a check that fails several times in a row from most of its regions is told at once, whatever was promised: "
+        f"after a failed run it is run again at once, and a failed run comes within {format_duration(longest)}"
+    )
+    rules, _ = rules_of(selection.config, {job.spec.id: job.spec for job in jobs}.values())
+    for objective in rules.objectives.values():
+        counted = [job for job in jobs if job.spec.id in objective.checks]
+        if counted:
+            lines += ["", *_promise(objective, counted)]
     return tuple(lines)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """What it takes for a burn rule to hold: so many bad runs among those of its windows, `long` and `short`.
+
+    `never` says why it cannot hold, whatever happens; `most_long` and `most_short` are all runs that may fall into a
+    window. `soonest` and `typical` are how long it takes when every run is bad from now on.
+    """
+
+    rule: BurnRule
+    bad_long: int
+    most_long: int
+    bad_short: int
+    most_short: int
+    soonest: timedelta
+    typical: timedelta
+    never: str = ""
+
+
+def alarm(rule: BurnRule, objective: Objective, jobs: Iterable[Job]) -> Alarm:
+    """What it takes for a burn rule to hold for an objective whose checks run as `jobs` say."""
+    jobs, rule = list(jobs), scaled(rule, length(objective.window))
+    limit = rule.factor * (1 - objective.target)
+    rate = sum(map(_runs_per_hour, jobs)) / 3600
+    at_least = {rule.long: objective.min_bad, rule.short: min(2, objective.min_bad)}
+    most, bad = {}, {}
+    for span, fewest in at_least.items():
+        seconds = span.total_seconds()
+        most[span] = sum(floor((seconds + 60) / _shortest(job)) + 1 for job in jobs)
+        bad[span] = max(fewest, floor(limit * rate * seconds) + 1)
+    never = ""
+    if limit >= 1:
+        never = f"if all runs are bad it is {_number(1 / (1 - objective.target))}"
+    else:
+        for span, fewest in at_least.items():
+            if most[span] < fewest:
+                never = (
+                    f"at most {_count(most[span], 'run')} in {format_duration(span)}, and it takes {fewest} bad ones"
+                )
+    needed = max(bad.values())
+    return Alarm(
+        rule=rule,
+        bad_long=bad[rule.long],
+        most_long=most[rule.long],
+        bad_short=bad[rule.short],
+        most_short=most[rule.short],
+        soonest=timedelta(seconds=(needed - 1) / rate),
+        typical=timedelta(seconds=(needed - 0.5) / rate),
+        never=never,
+    )
+
+
+def _promise(objective: Objective, jobs: list[Job]) -> Iterator[str]:
+    """What an objective means, a line for the budget and one for each burn rule."""
+    rate = sum(map(_runs_per_hour, jobs))
+    window = objective.window if isinstance(objective.window, timedelta) else f"a {objective.window}"
+    over = format_duration(window) if isinstance(window, timedelta) else window
+    hours = length(objective.window) / timedelta(hours=1)
+    allowed = rate * hours * (1 - objective.target)
+    good = "" if objective.under is None else f" within {format_duration(objective.under)}"
+    what = f'passes of step "{objective.step}"' if objective.step else "runs"
+    yield (
+        f"{objective.name}: {_percent(objective.target)} good {what}{good} over {over}, "
+        f"{_number(rate)} an hour: {_number(allowed)} may be bad"
+    )
+    alarms = [alarm(rule, objective, jobs) for rule in BURN_RULES]
+    for found in alarms:
+        rule = found.rule
+        head = f"  {rule.severity} at a burn rate of {rule.factor:g}"
+        if found.never:
+            yield f"{head}: never, {found.never}"
+            continue
+        yield (
+            f"{head}: {found.bad_long} bad runs in {_span(rule.long)}, {found.bad_short} of them in {_span(rule.short)}; "
+            f"if all are bad, after {_span(found.typical)} ({_span(found.soonest)} at the soonest)"
+        )
+    able = [found for found in alarms if not found.never]
+    if not able:
+        yield (f"  warning: {objective.name} never alerts: run its checks more often, or lower min_bad")
+    elif min(found.bad_long for found in able) == 1:
+        yield "  one stray bad run is enough to alert: raise min_bad"
+    else:
+        yield f"  one stray bad run never alerts: it takes {min(found.bad_long for found in able)}"
+
+
+def _span(duration: timedelta) -> str:
+    return format_duration(timedelta(seconds=round(duration.total_seconds())))
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.6g}%"
+
+
 def _runs_per_hour(job: Job) -> float:
-    return 3600 / job.spec.every.total_seconds()
+    rhythm = _rhythm(job)
+    return 3600 / (rhythm.mean if rhythm else job.spec.every).total_seconds()
+
+
+def _shortest(job: Job) -> float:
+    rhythm = _rhythm(job)
+    return (rhythm.shortest if rhythm else job.spec.every).total_seconds()
+
+
+def _rhythm(job: Job) -> Gaps | None:
+    cron = job.spec.cron
+    return None if cron is None else gaps(cron.expression, cron.timezone)
 
 
 def _number(value: float) -> str:

@@ -11,7 +11,8 @@ from probe.config.lines import KeyPath
 from probe.config.schema import CheckArguments, CheckTable, EvidenceTable, JourneyArguments
 from probe.config.settings import Defaults
 from probe.config.validate import validate
-from probe.core.check import CheckId, CheckSpec, Function, Source
+from probe.core.check import CheckId, CheckSpec, Cron, Function, Source
+from probe.core.cron import gaps
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.duration import format_duration
 from probe.core.target import Evidence
@@ -25,15 +26,17 @@ class Ground:
     targets: Collection[str]
     regions: Collection[str]
     evidence: Evidence
+    slos: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What every check has, settled. `fields` are those of a `CheckSpec`."""
+    """What every check has, settled."""
 
     every: timedelta
     timeout: timedelta
     target: str
+    cron: Cron | None = None
 
     def spec(
         self,
@@ -61,21 +64,14 @@ class Common:
             slo=table.slo,
             regions=table.regions,
             evidence=evidence,
+            cron=self.cron,
             **more,
         )
 
 
 def settle(table: CheckTable, broken: Collection[str], path: KeyPath, ground: Ground, findings: Findings) -> Common:
     """The schedule and target of a check, its names looked up. Keys in `broken` were complained about already."""
-    every = table.every or ground.defaults.every
-    timeout = table.timeout or min(ground.defaults.timeout, every)
-    if timeout > every and not broken & {"every", "timeout"}:  # type: ignore[operator]  # both are sets
-        where = "the interval" if table.every else "the default interval"
-        findings.error(
-            (*path, "timeout"),
-            f"{_plain(timeout)} is longer than {where} of {_plain(every)}",
-            "a run must end before the next one is due: shorten the timeout, or run the check less often",
-        )
+    every, timeout, cron = _schedule(table, broken, path, ground, findings)
     target = table.target or ground.defaults.target
     if target is None:
         if "target" not in broken:
@@ -95,7 +91,49 @@ def settle(table: CheckTable, broken: Collection[str], path: KeyPath, ground: Gr
                 f"there is no region {findings.show(where_region, region)}",
                 did_you_mean(region, ground.regions),
             )
-    return Common(every=every, timeout=timeout, target=target)
+    if table.slo is not None and table.slo not in ground.slos:
+        _no_slo(table.slo, (*path, "slo"), ground, findings)
+    return Common(every=every, timeout=timeout, target=target, cron=cron)
+
+
+def _schedule(
+    table: CheckTable, broken: Collection[str], path: KeyPath, ground: Ground, findings: Findings
+) -> tuple[timedelta, timedelta, Cron | None]:
+    """How long there is between two runs at most, how long one may take, and the times, if it has any."""
+    every = shortest = table.every or ground.defaults.every
+    where, cron = "the interval" if table.every else "the default interval", None
+    if table.cron is not None:
+        cron = Cron(expression=table.cron, timezone=table.timezone or "UTC")
+        rhythm = gaps(cron.expression, cron.timezone)
+        if "every" in table.model_fields_set:
+            findings.error((*path, "cron"), "there is `every` already: a check has one schedule", "leave one of them")
+        elif rhythm is None:
+            findings.error(
+                (*path, "cron"), "it comes less than twice in two years", "give the check a time at least each year"
+            )
+        else:
+            shortest, every = rhythm.shortest, rhythm.longest
+            where = "the shortest time between two runs"
+    elif table.timezone is not None and "cron" not in broken:
+        findings.error((*path, "timezone"), "there is no cron to be read in it", 'add cron = "…", or remove it')
+    timeout = table.timeout or min(ground.defaults.timeout, shortest)
+    if timeout > shortest and not {"every", "timeout", "cron"} & set(broken):
+        findings.error(
+            (*path, "timeout"),
+            f"{_plain(timeout)} is longer than {where} of {_plain(shortest)}",
+            "a run must end before the next one is due: shorten the timeout, or run the check less often",
+        )
+    return every, timeout, cron
+
+
+def _no_slo(name: str, path: KeyPath, ground: Ground, findings: Findings) -> None:
+    shown = findings.show(path, name)
+    if ground.slos:
+        findings.error(path, f"there is no objective {shown}", did_you_mean(name, ground.slos))
+    else:
+        findings.warning(
+            path, f"there is no objective {shown}: the check counts for none", "add [slo.NAME] to the config"
+        )
 
 
 def _no_target(path: KeyPath, ground: Ground, findings: Findings) -> None:

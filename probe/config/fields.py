@@ -50,22 +50,23 @@ def _text(value: object, like: str) -> str:
 # --- durations, sizes ---------------------------------------------------------------------------------------------
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """The duration that a value says, longer than zero."""
     if isinstance(value, timedelta):
-        duration = value
+        found = value
     else:
         text = _text(value, '"45s"')
         try:
-            duration = parse_duration(text)
+            found = parse_duration(text)
         except ValueError as error:
             what, _, hint = str(error).removeprefix(repr(text)).partition(": ")
             wrong(f"{VALUE}{what}", hint)
-    if duration <= timedelta(0):
+    if found <= timedelta(0):
         wrong(f"{VALUE} is not longer than zero")
-    return duration
+    return found
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 """A duration with its unit: `"500ms"`, `"45s"`, `"1m30s"`. Longer than zero."""
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|KiB|MB|MiB|GB|GiB)")
@@ -84,20 +85,21 @@ def parse_size(text: str) -> int:
     return round(float(found[1]) * _SIZES[found[2].upper()])
 
 
-def _size(value: object) -> int:
+def size(value: object, *, smallest: int = 1) -> int:
+    """The number of bytes that a value says: at least one, or none as well."""
     hint = 'write a number and a unit (B kB KiB MB MiB GB GiB), such as "800MiB"'
     if isinstance(value, bool) or not isinstance(value, int | str):
         wrong(f"{VALUE} is {type_name(value)}", hint)
     try:
-        size = value if isinstance(value, int) else parse_size(value)
+        found = value if isinstance(value, int) else parse_size(value)
     except ValueError:
         wrong(f"{VALUE} is not a size", hint)
-    if size <= 0:
-        wrong(f"{VALUE} is not larger than zero")
-    return size
+    if found < smallest:
+        wrong(f"{VALUE} is {'negative' if smallest == 0 else 'not larger than zero'}")
+    return found
 
 
-Size = Annotated[int, BeforeValidator(_size)]
+Size = Annotated[int, BeforeValidator(size)]
 """A number of bytes with its unit, `"800MiB"`; a plain number is bytes. Larger than zero."""
 
 Count = Annotated[int, Strict()]
@@ -177,7 +179,8 @@ OneOrMore = BeforeValidator(_many)
 _HOST: Final = re.compile(r"[^\s/\\?#@\[\]<>\"'`^{|}\x00-\x20\x7f]+")
 
 
-def _address(value: str, schemes: tuple[str, ...], example: str) -> None:
+def web_address(value: str, schemes: tuple[str, ...], example: str) -> None:
+    """Refuse what is no URL of one of some schemes."""
     if re.search(r"[\s\x00-\x1f\x7f]", value):
         wrong(f"{VALUE} is not a URL: it holds white space")
     try:
@@ -208,7 +211,7 @@ def _address(value: str, schemes: tuple[str, ...], example: str) -> None:
 
 def target_url(value: str) -> str:
     """An `http(s)://` address without query and fragment; a `PydanticCustomError` of type `WRONG` for anything else."""
-    _address(value, ("http", "https"), '"https://shop.example"')
+    web_address(value, ("http", "https"), '"https://shop.example"')
     parts = urlsplit(value)
     if parts.query or parts.fragment:
         wrong(f"{VALUE} has a query or a fragment", "write these into the path of each check")
@@ -217,7 +220,7 @@ def target_url(value: str) -> str:
 
 def _proxy(value: str) -> str:
     example = '"socks5://egress:1080"'
-    _address(value, ("http", "socks5", "socks5h"), example)
+    web_address(value, ("http", "socks5", "socks5h"), example)
     if urlsplit(value).port is None:
         wrong(f"{VALUE} has no port", f"such as {example}")
     return value
@@ -256,7 +259,7 @@ def _path_on_target(value: str) -> str:
     if re.search(r"[\s\x00-\x1f\x7f]", value):
         wrong(f"{VALUE} holds white space", "write %20 for a space")
     if "://" in value.partition("?")[0]:
-        _address(value, ("http", "https"), '"/cart"')
+        web_address(value, ("http", "https"), '"/cart"')
     return value
 
 

@@ -9,15 +9,20 @@ from typing import Any, TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from probe.config import schema
+from probe.config import schema, service_schema
+from probe.config.alerting import channel, routes, window
 from probe.config.declare import Ground, duplicate_ids
 from probe.config.fields import VALUE, target_url, type_name
 from probe.config.findings import Findings, has_errors
 from probe.config.lines import key_lines
-from probe.config.secrets import Interpolator, environment_secrets, literal_secrets
+from probe.config.objectives import slo, store_limits
+from probe.config.secrets import Interpolator, environment_secrets, hidden_keys, literal_secrets
+from probe.config.service_fields import listen_address
 from probe.config.settings import Config, Defaults, Loaded, Reading
-from probe.config.tables import browser_settings, check_specs, label_checks, region, target
+from probe.config.table import Table
+from probe.config.tables import browser_settings, check_specs, control, label_checks, region, target
 from probe.config.validate import validate
+from probe.core.check import CheckSpec, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.secret import Secret, url_secrets
 from probe.core.target import Evidence, Region, Target
@@ -26,7 +31,7 @@ from probe.errors import ConfigError
 COMMAND_LINE = "command line"
 """What stands for the file in diagnostics about options."""
 
-T = TypeVar("T", bound=schema.Table)
+T = TypeVar("T", bound=Table)
 
 
 def load_config(path: Path, *, environ: Mapping[str, str], targets: Mapping[str, str] | None = None) -> Loaded:
@@ -90,7 +95,8 @@ class _Reader:
         on_command_line = self._override(overrides)
         secrets += [s for url in overrides.values() for s in _secrets_of(url)]
         interpolator = Interpolator(self._environ, self._path.parent, findings)
-        self._document = {k: interpolator.fill(v, (k,)) for k, v in document.items() if k not in schema.OF_THE_DAEMON}
+        self._document = {key: interpolator.fill(value, (key,)) for key, value in document.items()}
+        findings.tainted.update(hidden_keys(document))
         secrets += [*interpolator.secrets, *literal_secrets(self._document)]
         config = self._config(tuple(dict.fromkeys(s for s in secrets if s.reveal())))
         findings.add(*duplicate_ids(config.declared))
@@ -98,13 +104,9 @@ class _Reader:
         return Reading(config=config, diagnostics=findings.result(config.secrets))
 
     def _top_level_keys(self) -> None:
-        known = [*schema.SINGLE, *schema.NAMED, "check", *schema.OF_THE_DAEMON]
+        known = [*schema.SINGLE, *schema.NAMED, *schema.LISTED, "check"]
         for key in self._document:
-            if key in schema.OF_THE_DAEMON:
-                self._findings.warning(
-                    (key,), "read by the daemon (`probe run`), which this version does not have; ignored"
-                )
-            elif key not in known:
+            if key not in known:
                 self._findings.error((key,), "there is no such table", did_you_mean(key, known))
 
     def _override(self, overrides: Mapping[str, str]) -> list[Diagnostic]:
@@ -133,10 +135,15 @@ class _Reader:
         evidence = self._single("evidence", schema.EvidenceTable).over(Evidence())
         targets = {
             name: target(name, table, self._path.parent, self._findings)
-            for name, table in self._named("targets", schema.TargetTable)
+            for name, table, _ in self._named("targets", schema.TargetTable)
         }
-        regions = {
-            name: region(name, table, self._findings) for name, table in self._named("regions", schema.RegionTable)
+        region_tables = {name: table for name, table, _ in self._named("regions", schema.RegionTable)}
+        regions = {name: region(name, table, self._findings) for name, table in region_tables.items()}
+        controls = self._controls(region_tables, targets)
+        slos = {name: slo(name, table) for name, table, _ in self._named("slo", service_schema.SloTable)}
+        channels = {
+            name: channel(name, table, broken, self._findings)
+            for name, table, broken in self._named("channels", service_schema.ChannelTable)
         }
         home = regions.pop(probe.region, None) or Region(name=probe.region)
         ground = Ground(
@@ -144,6 +151,7 @@ class _Reader:
             targets=targets,
             regions={home.name, *regions},
             evidence=evidence,
+            slos=slos,
         )
         return Config(
             path=self._path,
@@ -160,7 +168,39 @@ class _Reader:
             check_paths=self._check_paths(probe),
             declared=self._checks(ground),
             secrets=secrets,
+            listen=listen_address(probe.listen),
+            heartbeat_url=Secret(probe.heartbeat_url) if probe.heartbeat_url else None,
+            heartbeat_every=probe.heartbeat_every,
+            grace=probe.grace,
+            log=probe.log,
+            log_level=probe.log_level,
+            store=store_limits(self._single("store", service_schema.StoreTable), self._findings),
+            slos=MappingProxyType(slos),
+            channels=MappingProxyType(channels),
+            routes=routes(self._listed("route", service_schema.RouteTable), channels, targets, self._findings),
+            windows=tuple(
+                window(i, table, broken, targets, self._findings)
+                for i, table, broken in self._listed("maintenance", service_schema.MaintenanceTable)
+            ),
+            controls=MappingProxyType({name: spec for name, (spec, _) in controls.items()}),
+            control_targets=MappingProxyType({target.name: target for _, target in controls.values()}),
+            lines=MappingProxyType(dict(self._findings.lines)),
         )
+
+    def _controls(
+        self, tables: Mapping[str, schema.RegionTable], targets: Mapping[str, Target]
+    ) -> dict[str, tuple[CheckSpec, Target]]:
+        found = {}
+        for name, table in tables.items():
+            if table.control is not None:
+                line = self._findings.line(("regions", name, "control")) or 1
+                spec, target = control(name, table.control, Source(file=str(self._path), line=line))
+                found[name] = spec, target
+                if target.name in targets:
+                    self._findings.error(
+                        ("targets", target.name), "the control of a region has that name", "give it another"
+                    )
+        return found
 
     def _single(self, key: str, model: type[T]) -> T:
         raw = self._document.get(key, {})
@@ -170,7 +210,8 @@ class _Reader:
         judged = validate(model, raw, (key,), self._findings)
         return model() if judged is None else judged[0]
 
-    def _named(self, key: str, model: type[T]) -> list[tuple[str, T]]:
+    def _named(self, key: str, model: type[T]) -> list[tuple[str, T, frozenset[str]]]:
+        """The tables of tables: name, table, and which of its keys are wrong."""
         tables = self._document.get(key, {})
         if not isinstance(tables, dict):
             self._findings.error((key,), f"this is {type_name(tables)}", f"write [{key}.NAME] for each")
@@ -180,10 +221,29 @@ class _Reader:
             path = (key, name)
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
                 self._findings.error(path, f"{name!r} cannot be a name", "use letters, digits, '_', '-' and '.'")
-            judged = validate(model, raw, path, self._findings)
             # One that is no table still has a name, and a check that says it is right.
-            found.append((name, judged[0] if judged else model.model_validate(model.stand_in)))
+            judged = validate(model, raw, path, self._findings) or self._stand_in(model)
+            found.append((name, *judged))
         return found
+
+    def _stand_in(self, model: type[T]) -> tuple[T, frozenset[str]]:
+        return model.model_validate(model.stand_in), frozenset(model.model_fields)
+
+    def _array(self, key: str) -> list[Any]:
+        raw = self._document.get(key, [])
+        if isinstance(raw, list):
+            return raw
+        hint = f"write [[{key}]], with two brackets, for each"
+        self._findings.error((key,), f"this is {type_name(raw)}", f"{hint} check" if key == "check" else hint)
+        return []
+
+    def _listed(self, key: str, model: type[T]) -> list[tuple[int, T, frozenset[str]]]:
+        """The tables of an array: index, table, and which of its keys are wrong."""
+        return [
+            (index, *judged)
+            for index, raw in enumerate(self._array(key))
+            if (judged := validate(model, raw, (key, index), self._findings)) is not None
+        ]
 
     def _defaults(self, targets: Mapping[str, Target]) -> Defaults:
         table = self._single("defaults", schema.DefaultsTable)
@@ -217,16 +277,10 @@ class _Reader:
                 )
         return tuple(paths)
 
-    def _checks(self, ground: Ground) -> tuple[Any, ...]:
-        raw = self._document.get("check", [])
-        if not isinstance(raw, list):
-            self._findings.error(
-                ("check",), f"this is {type_name(raw)}", "write [[check]], with two brackets, for each check"
-            )
-            return ()
+    def _checks(self, ground: Ground) -> tuple[CheckSpec, ...]:
         return tuple(
             spec
-            for index, table in enumerate(raw)
+            for index, table in enumerate(self._array("check"))
             for spec in check_specs(table, ("check", index), self._path.parent, ground, self._findings)
         )
 

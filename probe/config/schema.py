@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from probe.config.fields import (
     Count,
@@ -27,15 +27,11 @@ from probe.config.fields import (
     choice,
     one_of,
 )
+from probe.config.service_fields import CronText, HttpUrl, Listen, TimeZone
+from probe.config.service_schema import ChannelTable, MaintenanceTable, RouteTable, SloTable, StoreTable
+from probe.config.table import Table
 from probe.core.exchange import PHASES
 from probe.core.target import BrowserKind, Evidence, EvidencePolicy, IpVersion
-
-
-class Table(BaseModel):
-    """A table of the config. `stand_in` is what replaces required values that are wrong, to judge the others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    stand_in: ClassVar[dict[str, Any]] = {}
 
 
 class ProbeTable(Table):
@@ -47,6 +43,12 @@ class ProbeTable(Table):
     user_agent: HeaderValue | None = None
     marker_header: HeaderName = "x-synthetic-check"
     http_concurrency: Annotated[Count, at_least(1, 1000)] = 16
+    listen: Listen = "127.0.0.1:9464"
+    heartbeat_url: HttpUrl | None = None
+    heartbeat_every: Duration = Field(default="1m", validate_default=True)
+    grace: Duration = Field(default="30s", validate_default=True)
+    log: Annotated[str, choice(("console", "json"), "form of log")] = "console"
+    log_level: Annotated[str, choice(("debug", "info", "warning", "error"), "level")] = "info"
 
 
 class BrowserTable(Table):
@@ -104,16 +106,18 @@ class RegionTable(Table):
     source_address: IpAddress | None = None
     nameserver: NameServer | None = None
     ip_version: Annotated[IpVersion, choice(IpVersion, "version")] = IpVersion.ANY
+    control: HttpUrl | None = None
 
 
 class TargetTable(Table):
     """`[targets.NAME]`."""
 
-    stand_in = {"url": "https://stand-in.example"}
+    stand_in: ClassVar[dict[str, Any]] = {"url": "https://stand-in.example"}
+    examples: ClassVar[dict[str, str]] = {"url": 'url = "https://shop.example"'}
 
     url: TargetUrl
-    headers: dict[HeaderName, HeaderValue] = {}
-    secrets: dict[str, str] = {}
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
+    secrets: dict[str, str] = Field(default={})
     third_parties: tuple[Text, ...] = ()
     ca: Text | None = None
     client_certificate: Text | None = None
@@ -127,6 +131,8 @@ class CheckTable(Table):
     name: Text | None = None
     target: str | None = None
     every: Duration | None = None
+    cron: CronText | None = None
+    timezone: TimeZone | None = None
     timeout: Duration | None = None
     slo: Id | None = None
     tags: tuple[Id, ...] = ()
@@ -140,10 +146,10 @@ class ExpectTable(Table):
     body: Annotated[tuple[Text, ...], OneOrMore] = ()
     body_lacks: Annotated[tuple[Text, ...], OneOrMore] = ()
     body_matches: Annotated[tuple[Regex, ...], OneOrMore] = ()
-    headers: dict[HeaderName, str] = {}
+    headers: dict[HeaderName, str] = Field(default={})
     json_: dict[JsonPath, Any] = Field(default={}, alias="json")
     within: Duration | None = None
-    phases: dict[Annotated[str, choice(PHASES, "phase")], Duration] = {}
+    phases: dict[Annotated[str, choice(PHASES, "phase")], Duration] = Field(default={})
     tls_days: Annotated[Count, at_least(1)] | None = None
     size_under: Size | None = None
     size_at_least: Size | None = None
@@ -153,14 +159,15 @@ class ExpectTable(Table):
 class HttpCheckTable(CheckTable):
     """`[[check]]` of kind `http`."""
 
-    stand_in = {"name": "stand-in"}
+    stand_in: ClassVar[dict[str, Any]] = {"name": "stand-in"}
+    examples: ClassVar[dict[str, str]] = {"name": 'name = "home page"'}
 
     name: Text
     kind: str = "http"
     description: str = ""
     path: Path = "/"
     method: Method | None = None
-    headers: dict[HeaderName, HeaderValue] = {}
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
     body: str | None = None
     json_: Any = Field(default=None, alias="json")
     form: dict[str, str] | None = None
@@ -178,7 +185,8 @@ EvidenceChoice = Annotated[EvidenceTable, BeforeValidator(_evidence_word)]
 class PytestCheckTable(CheckTable):
     """`[[check]]` of kind `playwright-pytest`."""
 
-    stand_in = {"file": "stand-in.py"}
+    stand_in: ClassVar[dict[str, Any]] = {"file": "stand-in.py"}
+    examples: ClassVar[dict[str, str]] = {"file": 'file = "tests/test_shop.py"'}
 
     kind: str
     description: str = ""
@@ -190,7 +198,7 @@ class PytestCheckTable(CheckTable):
 class CheckArguments(CheckTable):
     """The keyword arguments of `@check`."""
 
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
 
 
 class JourneyArguments(CheckArguments):
@@ -210,9 +218,15 @@ SINGLE: dict[str, type[Table]] = {
     "browser": BrowserTable,
     "evidence": EvidenceTable,
     "defaults": DefaultsTable,
+    "store": StoreTable,
 }
 """Tables that stand once."""
-NAMED: dict[str, type[Table]] = {"regions": RegionTable, "targets": TargetTable}
+NAMED: dict[str, type[Table]] = {
+    "regions": RegionTable,
+    "targets": TargetTable,
+    "slo": SloTable,
+    "channels": ChannelTable,
+}
 """Tables of named tables."""
-OF_THE_DAEMON = ("store", "slo", "channels", "route", "maintenance")
-"""Tables that only the daemon reads: accepted and left alone."""
+LISTED: dict[str, type[Table]] = {"route": RouteTable, "maintenance": MaintenanceTable}
+"""Tables that may stand several times, in double brackets, beside `[[check]]`."""

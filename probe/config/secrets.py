@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from probe.config.findings import Findings
 from probe.config.lines import KeyPath
@@ -18,6 +18,11 @@ _SECRET_NAME: Final = re.compile(
 _SECRET_HEADER: Final = re.compile(r"auth|token|secret|password|api-?key|cookie|credential|session", re.IGNORECASE)
 _SHORTEST_ENVIRONMENT: Final = 6
 """A variable named `…_TOKEN` that holds less is a flag or a number, and masking it would ruin the output."""
+
+_SHORT_TOKEN: Final = 8
+"""Characters from which a part of an address that holds a digit is taken for a key, not for a word."""
+_LONG_TOKEN: Final = 20
+"""Characters from which it is in any case."""
 
 _FORMS: Final = "write ${env:NAME}, ${file:PATH}, or $${ for a plain ${"
 _PLAIN: Final = {("probe", "region"), ("probe", "data"), ("probe", "checks"), ("browser", "executable")}
@@ -157,12 +162,16 @@ def environment_secrets(environ: Mapping[str, str]) -> Iterator[Secret]:
 
 def literal_secrets(document: Mapping[str, Any]) -> Iterator[Secret]:
     """Values written into the config itself that are secret by their place: passwords of URLs, sensitive headers,
-    values named like a secret in what a check sends, everything under `targets.*.secrets`. Looks at the raw document, which may be wrong in every other way.
+    values named like a secret in what a check sends, everything under `targets.*.secrets`, where alerts go. Looks at the
+    raw document, which may be wrong in every other way.
     """
     for path, text in _strings(document, ()):
         match path:
             case ("targets", _, "secrets", *_):
                 yield Secret(text)
+            case ("channels", _, "url" | "urls" | "key", *_) | ("probe", "heartbeat_url"):
+                yield Secret(text)
+                yield from _tokens(text)
             case ("targets" | "check", _, "headers", str(name), *_):
                 if is_secret_header(name):
                     yield Secret(text)
@@ -179,6 +188,31 @@ def literal_secrets(document: Mapping[str, Any]) -> Iterator[Secret]:
                         yield from url_secrets(text)
                     except ValueError:  # not a URL after all
                         continue
+
+
+def hidden_keys(document: Mapping[str, Any]) -> Iterator[KeyPath]:
+    """The keys whose whole value no message may quote: where alerts go, and what signs them."""
+    channels = document.get("channels")
+    for name in channels if isinstance(channels, dict) else ():
+        yield from (("channels", name, key) for key in ("url", "urls", "key"))
+    yield ("probe", "heartbeat_url")
+
+
+def _tokens(url: str) -> Iterator[Secret]:
+    """The parts of a channel's address that look like keys: a service may repeat them alone in what it answers.
+
+    Hosts of the web are left alone; in `slack://TOKEN/…` the token stands where a host would.
+    """
+    try:
+        yield from url_secrets(url)
+    except ValueError:
+        return
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    parts = re.split(r"[/?#&=:@,;]", path if scheme in ("http", "https") and "@" not in place else place + slash + path)
+    for part in parts:
+        if len(part) >= _LONG_TOKEN or (len(part) >= _SHORT_TOKEN and re.search(r"\d", part)):
+            yield from (Secret(form) for form in dict.fromkeys((part, unquote(part))))
 
 
 def is_secret_header(name: str) -> bool:

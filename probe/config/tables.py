@@ -1,8 +1,10 @@
 """Tables of the config → core types: targets, regions, the browser, `[[check]]`."""
 
 import contextlib
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from probe.config import pytest_file, schema
 from probe.config.declare import Ground, evidence_of, settle, slug
@@ -10,10 +12,11 @@ from probe.config.findings import Findings
 from probe.config.http_check import http_call
 from probe.config.lines import KeyPath
 from probe.config.validate import validate
-from probe.core.check import CheckSpec, PytestFunction, Source
+from probe.core.check import CheckId, CheckSpec, HttpCall, PytestFunction, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
+from probe.core.expectation import Expectation, Op, Subject
 from probe.core.secret import Secret
-from probe.core.target import BrowserSettings, IpVersion, Region, Target
+from probe.core.target import BrowserSettings, Evidence, IpVersion, Region, Target
 
 
 def target(name: str, table: schema.TargetTable, folder: Path, findings: Findings) -> Target:
@@ -65,6 +68,29 @@ def region(name: str, table: schema.RegionTable, findings: Findings) -> Region:
         nameserver=table.nameserver,
         ip_version=table.ip_version,
     )
+
+
+CONTROL_TIMEOUT: Final = timedelta(seconds=5)
+WELL: Final = Expectation(subject=Subject.STATUS, op=Op.UNDER, value=500)
+"""What is expected of a control: that somebody out there answers."""
+
+
+def control(region: str, url: str, source: Source) -> tuple[CheckSpec, Target]:
+    """The check that tells whether a region can reach anything, and its target. It has no schedule: it is asked for."""
+    name = f"control.{region}"
+    spec = CheckSpec(
+        id=CheckId(name),
+        kind="http",
+        target=name,
+        every=timedelta(minutes=1),
+        timeout=CONTROL_TIMEOUT,
+        work=HttpCall(path=url, expectations=(WELL,)),
+        source=source,
+        description=f"{region} reaches what needs none of the targets",
+        regions=(region,),
+        evidence=Evidence.nothing(),
+    )
+    return spec, Target(name=name, url=url)
 
 
 def browser_settings(table: schema.BrowserTable, folder: Path) -> BrowserSettings:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from probe.config.fields import VALUE, WRONG, type_name
 from probe.config.findings import Findings
 from probe.config.lines import KeyPath
-from probe.config.schema import Table
+from probe.config.table import Table
 from probe.core.diagnostic import did_you_mean
 
 T = TypeVar("T", bound=Table)
@@ -46,7 +46,7 @@ def validate(model: type[T], raw: object, path: KeyPath, findings: Findings) -> 
     return model.model_validate(sound | stand_in), frozenset(broken)
 
 
-def _report(detail: ErrorDetails, model: type[BaseModel], path: KeyPath, findings: Findings) -> None:
+def _report(detail: ErrorDetails, model: type[Table], path: KeyPath, findings: Findings) -> None:
     # "[key]" is pydantic's mark for "the key itself"; an index that stands nowhere came from a single value.
     location = tuple(part for part in detail["loc"] if part != "[key]")
     while location and isinstance(location[-1], int) and (*path, *location) not in findings.lines:
@@ -58,7 +58,8 @@ def _report(detail: ErrorDetails, model: type[BaseModel], path: KeyPath, finding
             known = _keys(model, location[:-1])
             findings.error(where, "there is no such key", did_you_mean(str(location[-1]), known))
         case "missing":
-            findings.error(where, "is missing", _example(str(location[-1])))
+            example = model.examples.get(str(location[-1]))
+            findings.error(where, "is missing", f"such as {example}" if example else "")
         case str(kind) if kind == WRONG:
             context = detail["ctx"]
             shown = findings.show(where, value)
@@ -87,12 +88,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, getattr(annotation, "__args__", ()))), None)
-
-
-def _example(key: str) -> str:
-    examples = {
-        "url": 'url = "https://shop.example"',
-        "name": 'name = "home page"',
-        "file": 'file = "tests/test_shop.py"',
-    }
-    return f"such as {examples[key]}" if key in examples else ""

@@ -47,20 +47,33 @@ def judge(draft: Draft, watched: Watched, run: RunId | None = None) -> None:
         return
     severity = _severity(draft, verdict, bad)
     if incident is None:
-        member = _member(watched.id, bad, draft.now)
+        members = {watched.id: _member(watched.id, bad, draft.now), **_companions(draft, watched)}
+        first = min(members.values(), key=lambda member: (member.since, member.check))
         incident = Incident(
-            id=incident_id(watched.cause, member.since, member.run),
+            id=incident_id(watched.cause, first.since, first.run),
             cause=watched.cause,
             verdict=verdict,
             severity=severity,
-            since=member.since,
+            since=first.since,
             opened=draft.now,
-            members={watched.id: member},
+            members=members,
         )
         _open(draft, incident, run)
     else:
         incident = _join(draft, incident, watched, bad, run)
         draft.raise_to(incident, verdict, severity, f"{watched.id} from {', '.join(sorted(bad))}", run)
+
+
+def _companions(draft: Draft, watched: Watched) -> dict[CheckId, Member]:
+    """The other checks of the same cause that fail just now, though nothing is decided about them yet."""
+    found = {}
+    for check in sorted(draft.state.suspects - {watched.id}):
+        other = draft.rules.checks.get(check)
+        if other is not None and other.cause == watched.cause:
+            bad = {name: place for name, place in draft.reporting(other).items() if place.fails}
+            if bad:
+                found[check] = _member(check, bad, draft.now)
+    return found
 
 
 def _open(draft: Draft, incident: Incident, run: RunId | None) -> None:

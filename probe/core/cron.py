@@ -25,10 +25,11 @@ _SAMPLE: Final = (date(2027, 1, 1), date(2029, 1, 1))
 
 
 class Gaps(NamedTuple):
-    """The shortest and the longest time between two neighbours."""
+    """The shortest and the longest time between two neighbours, and how long it is on average."""
 
     shortest: timedelta
     longest: timedelta
+    mean: timedelta
 
 
 def zone_of(name: str) -> tzinfo:
@@ -79,26 +80,32 @@ def is_shown(wall: datetime, zone: tzinfo) -> bool:
 def gaps(expression: str, timezone: str = "UTC") -> Gaps | None:
     """The gaps between the times of an expression, over two years; `None` when it comes less than twice in them.
 
-    >>> gaps("*/5 9-17 * * mon-fri")
-    Gaps(shortest=datetime.timedelta(seconds=300), longest=datetime.timedelta(days=2, seconds=54300))
+    >>> gaps("*/5 9-17 * * mon-fri").longest
+    datetime.timedelta(days=2, seconds=54300)
     """
     minute, hour, *days = expression.split()
     zone, walls = zone_of(timezone), _walls_of_a_day(minute, hour)
     inside = {later - earlier for earlier, later in pairwise(walls)}
     found: set[timedelta] = set()
-    before: datetime | None = None
+    count, begun, before = 0, None, None
     for day in _days(" ".join(days)):
         midnight, following = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day, day + DAY))
         if following - midnight == DAY:  # clocks do not change: the day is like any other
             moments = tuple(datetime.combine(day, w.time(), zone).astimezone(UTC) for w in (walls[0], walls[-1]))
             found |= inside
+            count += len(walls)
         else:
             moments = times(expression, timezone, midnight, following)
             found |= {later - earlier for earlier, later in pairwise(moments)}
-        if before is not None and moments:
+            count += len(moments)
+        if not moments:
+            continue
+        if before is not None:
             found.add(moments[0] - before)
-        before = moments[-1] if moments else before
-    return Gaps(min(found), max(found)) if found else None
+        begun, before = begun or moments[0], moments[-1]
+    if not found or begun is None or before is None:
+        return None
+    return Gaps(min(found), max(found), (before - begun) / (count - 1))
 
 
 @lru_cache(maxsize=2048)

@@ -41,11 +41,13 @@ class Bucket:
 
     size: int = 20
     per: timedelta = timedelta(minutes=5)
-    level: float = 20.0
+    level: float | None = None
     at: float = 0.0
 
     def left(self, now: float) -> float:
-        """How many tokens there are now."""
+        """How many tokens there are now: all of them, until the first was taken."""
+        if self.level is None:
+            return self.size
         return min(self.size, self.level + (now - self.at) * self.size / self.per.total_seconds())
 
     def taken(self, now: float) -> "Bucket":
@@ -80,12 +82,13 @@ class Wait:
     held: bool = False
 
 
-def next_step(pending: Sequence[Pending], now: datetime, held: Held, tokens: float = 20.0) -> Send | Withdraw | Wait:
+def next_step(
+    pending: Sequence[Pending], now: datetime, held: Held, bucket: Bucket, tick: float
+) -> Send | Withdraw | Wait:
     """What a channel does next with all that is pending for it, in the order in which it came.
 
     What is said of one incident is said in its order: one that waits keeps back the later ones, but not those of other
-    incidents. The last token takes all that could be sent, as a digest. Without a token, what could be sent waits
-    for one: that is the caller's, who knows when there will be one (`Wait` of 0 seconds).
+    incidents. The last token takes all that could be sent, as a digest. `tick` is the monotonic time of the bucket.
     """
     lines: dict[IncidentId, list[Pending]] = {}
     for one in sorted(pending, key=lambda p: p.notification.number):
@@ -106,11 +109,11 @@ def next_step(pending: Sequence[Pending], now: datetime, held: Held, tokens: flo
             ready.append(one)
     if not ready:
         return Wait(seconds=min(waits, default=None), held=anything_held)
-    if tokens < 1:
-        return Wait(seconds=0.0)
+    if seconds := bucket.wait(tick):
+        return Wait(seconds=seconds)
     chosen = {id(one) for one in ready}
     ready = [one for one in pending if id(one) in chosen]
-    if len(ready) > 1 and tokens < 2:
+    if len(ready) > 1 and bucket.left(tick) < 2:
         return Send(pending=tuple(ready))
     first = min((p for p in ready if p.notification.incident == ready[0].notification.incident), key=_number)
     return Send(pending=(first,))
@@ -126,7 +129,7 @@ def backoff(tries: int, draw: float, asked: timedelta | None = None) -> timedelt
     """
     if asked is not None:
         return min(max(asked, LEAST), ASKED)
-    ceiling = min(LONGEST, FIRST * 2 ** min(tries - 1, 20))
+    ceiling = min(LONGEST, FIRST * (1 << min(tries - 1, 20)))
     return max(LEAST, ceiling * draw)
 
 

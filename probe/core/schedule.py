@@ -1,25 +1,28 @@
 """When a check is due in a region: on a grid of its own, or by a cron expression. Pure: moments in, moments out."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import islice, takewhile
 from typing import Final, Protocol
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from probe.core.check import CheckId, CheckSpec
+from probe.core.cron import times, zone_of
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """When something is due that is never due, such as a cron expression for 30 February."""
-MOST: Final = 100_000
+HOUR: Final = timedelta(hours=1)
+WEEK: Final = timedelta(days=7)
+FURTHEST: Final = timedelta(days=50 * 366)
+"""How far a due is looked for."""
+MOST: Final = 50_000
 """As many dues as a cron schedule counts: a clock that jumps by decades must not stop us for minutes."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-_SECOND: Final = timedelta(seconds=1)
 
 
 class Schedule(Protocol):
@@ -67,10 +70,8 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronTimes:
-    """Due whenever the wall clock of a time zone shows what a cron expression says.
+    """Due whenever the wall clock of a time zone shows what a cron expression says (core/cron.py).
 
-    An expression for a certain hour is due once in the night when clocks change: at the end of the hour that is left out,
-    the first time in the hour that comes twice. One for every hour, or every few minutes, goes on in real time.
     Raises `CronSimError` and `ZoneInfoNotFoundError` for what is neither.
     """
 
@@ -79,40 +80,37 @@ class CronTimes:
 
     def first(self, moment: datetime) -> datetime:
         """The first due at or after a moment; `NEVER` when there is none within 50 years."""
-        return next(self._after(moment - _MICROSECOND), NEVER)
+        return next(self._from(moment), NEVER)
 
     def count(self, after: datetime, until: datetime) -> int:
         """How many dues there are after the one moment, until and with the other; no more than `MOST`."""
-        counted = 0
-        for due in self._after(after):
-            if due > until or counted == MOST:
-                break
-            counted += 1
-        return counted
+        inside = takewhile(lambda due: due <= until, self._from(after + _MICROSECOND))
+        return sum(1 for _ in islice(inside, MOST))
 
     def following(self, moment: datetime, steps: int = 1) -> datetime:
         """The first due after a moment, or the one so many further; `NEVER` when there are not so many."""
-        dues = self._after(moment)
-        for _ in range(steps):
-            moment = next(dues, NEVER)
-        return moment
+        return next(islice(self._from(moment + _MICROSECOND), steps - 1, None), NEVER) if steps else moment
 
-    def _after(self, moment: datetime) -> Iterator[datetime]:
-        # It counts in whole seconds of local time, and forgets which of the two hours of a night it starts from.
-        for local in CronSim(self.expression, moment.astimezone(zone(self.timezone))):
-            due = local.astimezone(UTC)
-            if due > moment:
-                moment = due
-                yield due
+    def _from(self, moment: datetime) -> Iterator[datetime]:
+        start = moment.replace(minute=0, second=0, microsecond=0)
+        dues = _of_hour(self.expression, self.timezone, start)
+        yield from dues[bisect_left(dues, moment) :]
+        start, length = start + HOUR, HOUR
+        while start < moment + FURTHEST:
+            dues = times(self.expression, self.timezone, start, start + length)
+            yield from dues
+            start, length = start + length, min(2 * length, WEEK) if dues else 2 * length
+
+
+@lru_cache(maxsize=4096)
+def _of_hour(expression: str, timezone: str, hour: datetime) -> tuple[datetime, ...]:
+    return times(expression, timezone, hour, hour + HOUR)
 
 
 @cache
 def zone(name: str) -> tzinfo:
-    """The time zone of an IANA name, read from disk once: ask for it where that may take a moment, before the loop does.
-
-    `ZoneInfoNotFoundError` (a `KeyError`) when there is none of this name.
-    """
-    return UTC if name == "UTC" else ZoneInfo(name)
+    """`zone_of`, kept for ever: no zone is read from disk a second time, while the loop waits."""
+    return zone_of(name)
 
 
 def offset_of(check: CheckId, region: str, every: timedelta) -> timedelta:
@@ -124,5 +122,6 @@ def offset_of(check: CheckId, region: str, every: timedelta) -> timedelta:
 def schedule_of(spec: CheckSpec, region: str) -> Schedule:
     """The schedule of a check in a region."""
     if spec.cron is not None:
+        zone(spec.cron.timezone)
         return CronTimes(expression=spec.cron.expression, timezone=spec.cron.timezone)
     return Grid(every=spec.every, offset=offset_of(spec.id, region, spec.every))

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,11 +11,11 @@ from typing import Final, Protocol
 
 from probe.core.check import CheckSpec
 from probe.core.failure import Failure
-from probe.core.run import Observation, Outcome, Run, RunId, Why, finish
+from probe.core.run import Observation, Outcome, Run, RunId, Slot, Why, finish
 from probe.core.secret import Redactor
 from probe.core.target import Region, Target
 from probe.errors import ProberUnavailable
-from probe.ports import Clock, Marks, Prober, RunContext
+from probe.ports import RUNNING, Clock, Marks, Prober, RunContext
 
 OVERRUN: Final = timedelta(seconds=60)
 """How long after a check's timeout its prober must have returned: the start of a browser and the clean-up are in it.
@@ -47,6 +46,8 @@ class Plan:
     """Runs without a browser at a time."""
     browser: int
     """Runs with a browser at a time: more than one for each two cores would measure their own load."""
+    keep_evidence: Callable[[], bool] = lambda: True
+    """Asked before each run: whether there is room for evidence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # two jobs are never one: they are keys by identity
@@ -114,18 +115,29 @@ class Runner:
         self._network = asyncio.Semaphore(plan.network)
         self._browser = asyncio.Semaphore(plan.browser)
 
-    async def run(self, job: Job, why: Why = Why.MANUAL, *, watch: Watch = SILENT) -> Run:
+    async def run(
+        self,
+        job: Job,
+        why: Why = Why.MANUAL,
+        *,
+        slot: Slot | None = None,
+        due: float | None = None,
+        watch: Watch = SILENT,
+    ) -> Run:
         """Run one check once, and give the run. Raises nothing but `CancelledError`: whatever happens becomes the run.
 
-        When it is cancelled, `watch` still gets a run, with the outcome `aborted`.
+        `slot` is its place in the schedule; `due` is when it should have begun, in the loop's time: what it came later
+        is its lag. When it is cancelled, `watch` still gets a run, with the outcome `aborted`.
         """
-        started, begun = self._clock.now(), time.monotonic()
+        time = asyncio.get_running_loop().time
+        started, begun = self._clock.now(), time()
         context = self._context(job, why, started)
+        said = RUNNING.set({"check": job.spec.id, "run": context.run, "region": job.region.name})
         outcome = None
         observation = Observation()
         try:
             async with self._browser if job.spec.needs_browser else self._network:
-                started, begun = self._clock.now(), time.monotonic()
+                started, begun = self._clock.now(), time()
                 watch.started(job)
                 observation = await self._observe(job.spec, context)
         except asyncio.CancelledError:
@@ -139,11 +151,14 @@ class Runner:
                 region=job.region.name,
                 why=why,
                 started=started,
-                elapsed=timedelta(seconds=time.monotonic() - begun),
+                elapsed=timedelta(seconds=time() - begun),
                 outcome=outcome,
+                slot=slot,
+                lag=0.0 if due is None else max(0.0, begun - due),
             )
             run = self._plan.redactor.structure(run)
             watch.ended(job, run)
+            RUNNING.reset(said)
         return run
 
     async def run_all(self, jobs: Iterable[Job], why: Why = Why.MANUAL, *, watch: Watch = SILENT) -> tuple[Run, ...]:
@@ -177,7 +192,7 @@ class Runner:
     def _context(self, job: Job, why: Why, started: datetime) -> RunContext:
         run = new_run_id(started)
         trace = secrets.token_hex(16)
-        folder = self._plan.evidence
+        folder = self._plan.evidence if self._plan.keep_evidence() else None
         return RunContext(
             run=run,
             why=why,

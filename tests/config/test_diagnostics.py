@@ -8,6 +8,9 @@ from probe.config.load import load_config, read_config
 from probe.errors import ConfigError
 
 SHOP = '[targets.shop]\nurl = "https://shop.example"\n'
+SLO = "[slo.a]\nobjective = '99.9%'\n"
+CHANNEL = "[channels.team]\nurl = 'json://a'\n"
+WINDOW = "[[maintenance]]\nname = 'w'\nduration = '1h'\n"
 
 
 def said(folder: Path, text: str, *, targets: dict[str, str] | None = None, **environ: str) -> list[str]:
@@ -136,9 +139,91 @@ TABLE: list[tuple[str, str]] = [
     (SHOP + "[[check]]\nkind = 'playwright-pytest'\nfile = 'empty.py'", "config.toml:5: check.empty.file: 'empty.py' has no test functions; pytest runs functions named test_…, and methods of classes named Test…"),
     (SHOP + "[[check]]\nkind = 'playwright-pytest'\nfile = 'broken.py'", "broken.py:2: this is not Python: '(' was never closed"),
     (SHOP + "[[check]]\nkind = 'playwright-pytest'\nfile = 'empty.py'\nevidence = 'ful'", "config.toml:6: check.empty.evidence: 'ful' is not a policy for all evidence; did you mean 'full'?"),
-    # the daemon's
-    ("[store]\nurl = '${env:NOT_SET}'", "config.toml:1: warning: store: read by the daemon (`probe run`), which this version does not have; ignored"),
-    ("[[route]]\nany = 1\n[[route]]\n", "config.toml:1: warning: route: read by the daemon (`probe run`), which this version does not have; ignored"),
+    # times of the day
+    (SHOP + "[[check]]\nname = 'a'\ncron = '* * * *'", "config.toml:5: check.a.cron: '* * * *' has 4 fields, not five; write minute, hour, day of the month, month and day of the week, such as \"*/5 9-17 * * mon-fri\""),
+    (SHOP + "[[check]]\nname = 'a'\ncron = '0 25 * * *'", "config.toml:5: check.a.cron: '0 25 * * *' is not a cron expression: bad hour; write minute, hour, day of the month, month and day of the week, such as \"*/5 9-17 * * mon-fri\""),
+    (SHOP + "[[check]]\nname = 'a'\ncron = '0 0 29 2 *'", "config.toml:5: check.a.cron: it comes less than twice in two years; give the check a time at least each year"),
+    (SHOP + "[[check]]\nname = 'a'\nevery = '1m'\ncron = '* * * * *'", "config.toml:6: check.a.cron: there is `every` already: a check has one schedule; leave one of them"),
+    (SHOP + "[[check]]\nname = 'a'\ntimezone = 'UTC'", 'config.toml:5: check.a.timezone: there is no cron to be read in it; add cron = "…", or remove it'),
+    (SHOP + "[[check]]\nname = 'a'\ncron = '* * * * *'\ntimezone = 'Europe/Amstredam'", "config.toml:6: check.a.timezone: there is no time zone 'Europe/Amstredam'; did you mean 'Europe/Amsterdam'?"),
+    (SHOP + "[[check]]\nname = 'a'\ncron = '* * * * *'\ntimezone = '../../etc/passwd'", "config.toml:6: check.a.timezone: there is no time zone '../../etc/passwd'; such as \"Europe/Amsterdam\""),
+    (SHOP + "[[check]]\nname = 'a'\ncron = '0,1 6 * * *'\ntimeout = '2m'", "config.toml:6: check.a.timeout: 2m is longer than the shortest time between two runs of 1m; a run must end before the next one is due: shorten the timeout, or run the check less often"),
+    # the process
+    ("[probe]\nlisten = '9464'", 'config.toml:2: probe.listen: \'9464\' is not an address to listen at; write host and port, "127.0.0.1:9464", or "off"'),
+    ("[probe]\nlisten = 'localhost:70000'", "config.toml:2: probe.listen: 'localhost:70000' has a port that is not from 0 to 65535"),
+    ("[probe]\nheartbeat_url = 'hc.example/canary-1'", 'config.toml:2: probe.heartbeat_url: \'***\' is not a URL: it has no scheme; write https://…, such as "https://alerts.example/hook"'),
+    ("[probe]\nlog = 'jsno'", "config.toml:2: probe.log: 'jsno' is not a form of log; did you mean 'json'?"),
+    ("[probe]\nlog_level = 'warn'", "config.toml:2: probe.log_level: 'warn' is not a level; did you mean 'warning'?"),
+    ("[probe]\ngrace = '0s'", "config.toml:2: probe.grace: '0s' is not longer than zero"),
+    # the store
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe'", 'config.toml:2: store.url: PostgreSQL comes with a later version; write "sqlite"'),
+    ("[store]\nurl = 'mysql'", "config.toml:2: store.url: 'mysql' is not a store; write \"sqlite\""),
+    ("[store]\nballast = -1", "config.toml:2: store.ballast: -1 is negative"),
+    ("[store]\nkeep_details = '15d'", "config.toml:2: store.keep_details: 15d is longer than keep_runs, 14d; the details of a run go with the run"),
+    ("[store]\nkeep_days = '100d'", "config.toml:1: store.keep_hours: 400d is longer than keep_days, 100d; days are summed up from hours, and outlast them"),
+    # regions
+    ("[regions.us]\ncontrol = 'anchor.example'", 'config.toml:2: regions.us.control: \'anchor.example\' is not a URL: it has no scheme; write https://…, such as "https://alerts.example/hook"'),
+    ("[regions.us]\ncontrol = 'https://anchor.example'\n[targets.\"control.us\"]\nurl = 'https://a.example'", "config.toml:3: targets.control.us: the control of a region has that name; give it another"),
+    # objectives
+    ("[slo.a]", 'config.toml:1: slo.a.objective: is missing; such as objective = "99.9%"'),
+    ("[slo.a]\nobjective = '99.9'", "config.toml:2: slo.a.objective: '99.9' is not a share; write a share with its unit, such as \"99.9%\""),
+    ("[slo.a]\nobjective = 99.9", 'config.toml:2: slo.a.objective: 99.9 is not more than 0% and less than 100%; write a share with its unit, such as "99.9%"'),
+    ("[slo.a]\nobjective = '100%'", "config.toml:2: slo.a.objective: '100%' is not more than 0% and less than 100%; write a share with its unit, such as \"99.9%\""),
+    ("[slo.a]\nobjective = nan", 'config.toml:2: slo.a.objective: nan is not more than 0% and less than 100%; write a share with its unit, such as "99.9%"'),
+    ("[slo.a]\nobjective = true", 'config.toml:2: slo.a.objective: true is a boolean; write a share with its unit, such as "99.9%"'),
+    (SLO + "coverage = 90", 'config.toml:3: slo.a.coverage: 90 is not from 0% to 100%; write a share with its unit, such as "90%"'),
+    (SLO + "window = 'fortnight'", 'config.toml:3: slo.a.window: \'fortnight\' is not a window; write a duration such as "30d", or one of "week", "month", "quarter"'),
+    (SLO + "window = 'mounth'", "config.toml:3: slo.a.window: 'mounth' is not a window; did you mean 'month'?"),
+    (SLO + "window = '12h'", 'config.toml:3: slo.a.window: \'12h\' is not from 1d to 365d; write a duration such as "30d", or one of "week", "month", "quarter"'),
+    (SLO + "window = '30'", "config.toml:3: slo.a.window: '30' is not a duration; write a number and a unit (ms s m h d w), such as 500ms, 45s or 1m30s"),
+    (SLO + "min_bad = 0", "config.toml:3: slo.a.min_bad: 0 is not from 1 to 1000"),
+    (SLO + "latency = { objective = '99%' }", 'config.toml:3: slo.a.latency.under: is missing; such as under = "3s"'),
+    (SLO + "latency = { objective = '99%', under = '1s', setp = 'pay' }", "config.toml:3: slo.a.latency.setp: there is no such key; did you mean 'step'?"),
+    ("[slo]\n'a/b' = { objective = '99%' }", "config.toml:2: slo.a/b: 'a/b' cannot be a name; use letters, digits, '_', '-' and '.'"),
+    (SHOP + SLO + "[[check]]\nname = 'c'\nslo = 'aa'", "config.toml:7: check.c.slo: there is no objective 'aa'; did you mean 'a'?"),
+    (SHOP + "[[check]]\nname = 'c'\nslo = 'aa'", "config.toml:5: warning: check.c.slo: there is no objective 'aa': the check counts for none; add [slo.NAME] to the config"),
+    # channels
+    ("[channels.team]", 'config.toml:1: channels.team.url: is missing; such as url = "slack://TOKEN_A/TOKEN_B/TOKEN_C"'),
+    ("[channels.team]\nkind = 'webhook'", 'config.toml:1: channels.team.url: is missing; such as url = "https://alerts.example/hook"'),
+    ("[channels.team]\nkind = 'alertmanager'", 'config.toml:1: channels.team.url: is missing; such as url = "http://127.0.0.1:9093"'),
+    ("[channels.team]\nkind = 'webhok'\nurl = 'https://a.example'", "config.toml:2: channels.team.kind: there is no kind 'webhok'; did you mean 'webhook'?"),
+    ("[channels.team]\nurl = 'canary-1/x'", 'config.toml:2: channels.team.url: \'***\' is not a URL; such as "slack://…" or "mailto://…": https://github.com/caronc/apprise/wiki lists them'),
+    ("[channels.team]\nurl = ['slack://canary-1/x']", "config.toml:2: channels.team.url: '***' is a list; write a string"),
+    ("[channels.team]\nurl = 'json://a'\nurls = ['json://b']", "config.toml:3: channels.team.urls: there is a url already; leave one of them"),
+    ("[channels.team]\nurls = ['json://a', 'json://b']", "config.toml:2: channels.team.urls: a channel leads to one place; make a channel of each, and name all in a route"),
+    ("[channels.team]\nkind = 'terminal'\nurl = 'json://a'", 'config.toml:3: channels.team.url: a terminal has no address; remove url, or kind = "terminal"'),
+    ("[channels.team]\nkind = 'webhook'\nurl = 'slack://canary-1'", "config.toml:3: channels.team.url: '***' has an unknown scheme; write http:// or https://"),
+    ("[channels.am]\nkind = 'alertmanager'\nurls = ['http://a:9093',\n'b:9093']", 'config.toml:4: channels.am.urls[1]: \'***\' is not a URL; such as "slack://…" or "mailto://…": https://github.com/caronc/apprise/wiki lists them'),
+    ("[channels.am]\nkind = 'alertmanager'\nurls = ['http://a:9093',\n'http://']", "config.toml:4: channels.am.urls[1]: '***' is not a URL; such as \"slack://…\" or \"mailto://…\": https://github.com/caronc/apprise/wiki lists them"),
+    ("[channels.am]\nkind = 'alertmanager'\nurls = ['http://a:9093',\n'http://b:0']", "config.toml:4: channels.am.urls[1]: '***' is not a URL: no server listens on port 0"),
+    ("[channels.team]\nurl = 'json://a'\nkey = 'canary-1'", "config.toml:3: channels.team.key: a channel of kind 'apprise' signs nothing; only kind = \"webhook\" does"),
+    ("[channels.team]\nurl = 'json://a'\ntoken = 'canary-1'", "config.toml:3: channels.team.token: there is no such key; known: key, kind, timeout, url, urls"),
+    ("[channels]\nteam = 'slack://canary-1'", "config.toml:2: channels.team: this is a string; write a table"),
+    ("[channels.team]\nurl = '${env:NOT_SET}'", "config.toml:2: channels.team.url: the environment variable NOT_SET is not set; set it: export NOT_SET=…"),
+    # routes
+    (CHANNEL + "[[route]]", 'config.toml:3: route[0].channels: is missing; such as channels = ["team"]'),
+    (CHANNEL + "[[route]]\nchannels = []", "config.toml:4: route[0].channels: there is none; name those who are told"),
+    (CHANNEL + "[[route]]\nchannels = ['teem']", "config.toml:4: route[0].channels[0]: there is no channel 'teem'; did you mean 'team'?"),
+    (CHANNEL + "[[route]]\nchannels = 'team'\nseverity = 'pager'", "config.toml:5: route[0].severity: 'pager' is not a severity; did you mean 'page'?"),
+    (CHANNEL + "[[route]]\nchannels = 'team'\ntargets = ['shpo']", "config.toml:5: route[0].targets[0]: there is no target 'shpo'"),
+    (CHANNEL + "[[route]]\nchannels = 'team'\nescalate = { after = '10m', channels = ['tram'] }", "config.toml:5: route[0].escalate.channels[0]: there is no channel 'tram'; did you mean 'team'?"),
+    (CHANNEL + "[[route]]\nchannels = 'team'\nescalate = { channels = ['team'] }", 'config.toml:5: route[0].escalate.after: is missing; such as after = "10m"'),
+    (CHANNEL + "[[route]]\nchannels = 'team'\nremind = 60", 'config.toml:5: route[0].remind: 60 is a number; write a string, such as "45s"'),
+    (CHANNEL + "[channels.other]\nurl = 'json://b'\n[[route]]\nchannels = 'team'", "config.toml:3: warning: channels.other: no route names it: nothing is ever told here; name it in a [[route]]"),
+    ("[route]\nchannels = 'team'", "config.toml:1: route: this is a table; write [[route]], with two brackets, for each"),
+    (CHANNEL + "[[route]]\nchannels = 'team'\n[[route]]\nany = 1\nchannels = 'team'", "config.toml:6: route[1].any: there is no such key; known: channels, checks, escalate, remind, severity, tags, targets"),
+    # maintenance
+    ("[[maintenance]]\nduration = '1h'\ncron = '0 2 * * *'", 'config.toml:1: maintenance[0].name: is missing; such as name = "weekly release"'),
+    (WINDOW, 'config.toml:1: maintenance[0]: it has no start; write start = 2026-12-01T22:00:00, or cron = "0 2 * * sun" for each Sunday'),
+    (WINDOW + "start = 2026-12-01T22:00:00Z\ncron = '0 2 * * *'", "config.toml:5: maintenance[0].cron: there is a start already: a window comes once, or again and again; leave one"),
+    (WINDOW + "start = '2026-12-01T22:00:00'", "config.toml:4: maintenance[0].start: '2026-12-01T22:00:00' is a string; write a date and a time, without quotes, such as 2026-12-01T22:00:00+01:00"),
+    (WINDOW + "start = 2026-12-01", "config.toml:4: maintenance[0].start: datetime.date(2026, 12, 1) is a date; write a date and a time, without quotes, such as 2026-12-01T22:00:00+01:00"),
+    (WINDOW + "start = 2026-03-29T02:30:00\ntimezone = 'Europe/Amsterdam'", "config.toml:4: maintenance[0].start: clocks in Europe/Amsterdam go forward then, and never show 2026-03-29 02:30:00; write it with an offset from UTC"),
+    (WINDOW + "start = 2026-10-25T02:30:00\ntimezone = 'Europe/Amsterdam'", "config.toml:4: warning: maintenance[0].start: clocks in Europe/Amsterdam go back then: the first 2026-10-25 02:30:00 is meant; write it with an offset from UTC"),
+    (WINDOW + "cron = '0 * * * *'", "config.toml:3: maintenance[0].duration: the window never ends: it begins again after 1h at most; make it shorter; to switch alerts off for good, remove the channel or the check"),
+    (WINDOW + "cron = '0 2 * * *'\ntargets = ['shpo']", "config.toml:5: maintenance[0].targets[0]: there is no target 'shpo'"),
+    (WINDOW + "cron = '0 2 * *'", "config.toml:4: maintenance[0].cron: '0 2 * *' has 4 fields, not five; write minute, hour, day of the month, month and day of the week, such as \"*/5 9-17 * * mon-fri\""),
+    ("[maintenance]\nname = 'x'", "config.toml:1: maintenance: this is a table; write [[maintenance]], with two brackets, for each"),
 ]  # fmt: skip
 
 
@@ -154,8 +239,14 @@ def test_says(tmp_path: Path, text: str, message: str) -> None:
         (tmp_path / name).write_bytes(content)
     found = said(tmp_path, text, EMPTY="")
     assert message in found
+    assert not any("canary" in line for line in found)
     # Nothing but the mistake is complained about (there are two in one of the texts).
     assert len(found) == 1 + ("'ful'" in text)
+
+
+def test_a_folder_of_time_zones_is_none(tmp_path: Path) -> None:
+    (found,) = said(tmp_path, SHOP + "[[check]]\nname = 'a'\ncron = '* * * * *'\ntimezone = 'Europe'")
+    assert found.startswith("config.toml:6: check.a.timezone: there is no time zone 'Europe'; did you mean 'Europe/")
 
 
 def test_everything_at_once(tmp_path: Path) -> None:

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from probe.config import schema
+from probe.config import schema, service_schema
 from probe.config.fields import parse_size
 from probe.config.load import read_config
+from probe.config.rules import rules_of
 from probe.core.duration import parse_duration
 from probe.core.target import Evidence
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-ENVIRON = {"SHOP_ACCESS": "an-access", "SHOP_USER": "ada@shop.example", "SHOP_PASSWORD": "correct horse"}
+ENVIRON = {
+    "SHOP_ACCESS": "an-access",
+    "SHOP_USER": "ada@shop.example",
+    "SHOP_PASSWORD": "correct horse",
+    "HOOK_KEY": "a-signature",
+}
 SECTIONS: dict[str, type[BaseModel]] = {
     "probe": schema.ProbeTable,
     "browser": schema.BrowserTable,
@@ -26,13 +32,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "check http": schema.HttpCheckTable,
     "check.expect": schema.ExpectTable,
     "check playwright-pytest": schema.PytestCheckTable,
+    "slo.checkout": service_schema.SloTable,
+    "slo.checkout.latency": service_schema.LatencyTable,
+    "channels.team channels.alertmanager channels.hook": service_schema.ChannelTable,
+    "route": service_schema.RouteTable,
+    "maintenance": service_schema.MaintenanceTable,
+    "store": service_schema.StoreTable,
 }
+INSIDE = {schema.ExpectTable, service_schema.LatencyTable}
+"""Tables inside of others, with a section of their own."""
 _HEADER = re.compile(r"(?:# )?\[+(?P<name>[a-z.-]+)\]+")
 _KEY = re.compile(r"(?P<off># )?(?P<key>[a-z_]+) = (?P<value>[^#]*?) *(?:#(?P<comment>.*))?")
 
 
 def lines_of(section: str) -> dict[str, re.Match[str]]:
-    """The lines with a key in (the last) section, by key."""
+    """The lines with a key in (the last) section of a name, or in several sections together, by key."""
     found: dict[str, dict[str, re.Match[str]]] = {}
     current = ""
     for line in EXAMPLE.read_text().splitlines():
@@ -43,7 +57,8 @@ def lines_of(section: str) -> dict[str, re.Match[str]]:
             found[current] = found.get(current, {})
         elif (key := _KEY.fullmatch(line)) and current:
             found[current][key["key"]] = key
-    return found[section]
+    sections = [section] if section in found else section.split()
+    return {key: line for name in sections for key, line in found[name].items()}
 
 
 KEYS = [
@@ -59,12 +74,14 @@ KEYS = [
 
 
 def test_every_table_of_the_schema_is_there() -> None:
-    tables = {model for kinds in (schema.SINGLE, schema.NAMED, schema.KINDS) for model in kinds.values()}
-    assert tables | {schema.ExpectTable} == set(SECTIONS.values())
+    registries = (schema.SINGLE, schema.NAMED, schema.LISTED, schema.KINDS)
+    assert {model for kinds in registries for model in kinds.values()} | INSIDE == set(SECTIONS.values())
 
 
 @pytest.mark.parametrize(("section", "key", "default", "required"), KEYS)
 def test_every_key_is_there_with_its_default_and_unit(section: str, key: str, default: Any, required: bool) -> None:
+    if key == "latency":  # has a section of its own
+        return
     line = lines_of(section)[key]
     comment = line["comment"] or ""
     if required or key in ("expect", "kind"):  # without a default, or with a section of its own
@@ -79,7 +96,7 @@ def test_every_key_is_there_with_its_default_and_unit(section: str, key: str, de
         )
     else:
         assert re.search("default|without it|none", comment), line[0]
-    if isinstance(value := tomllib.loads(f"v = {line['value']}")["v"], str) and re.search(r"^\d.*[a-zA-Z]$", value):
+    if isinstance(value := tomllib.loads(f"v = {line['value']}")["v"], str) and re.search(r"^\d\S*[a-zA-Z]$", value):
         word = "size" if re.search("B$", value) else "duration"
         assert parse_size(value) if word == "size" else parse_duration(value)
         assert word in comment or "read" in comment or key == "every"
@@ -96,12 +113,14 @@ def test_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reading.config is not None
     assert reading.config.targets["shop"].url == "https://shop.example"
     assert [check.id for check in reading.config.declared] == ["home-page", "log-in"]
+    assert rules_of(reading.config, reading.config.declared)[1] == ()
     assert {"an-access", "ada@shop.example", "correct horse"} <= {s.reveal() for s in reading.config.secrets}
 
 
 def test_it_loads_with_every_line_switched_on(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", EXAMPLE.read_text())
     text = re.sub(r"(?m)^(body|form) = (?=.*(sent as)).*$", "", text)  # a request has one body
+    text = re.sub(r"(?m)^(cron|timezone) = (?=.*(instead of|`cron`)).*$", "", text)  # a check has one schedule
     (tmp_path / "config.toml").write_text(text)
     (tmp_path / "checks").mkdir()
     (tmp_path / "tests").mkdir()
@@ -109,8 +128,16 @@ def test_it_loads_with_every_line_switched_on(tmp_path: Path) -> None:
     (tmp_path / "certs").mkdir()
     for name in ("ca.pem", "probe.pem", "probe.key"):
         (tmp_path / "certs" / name).write_text("-----BEGIN X-----\n")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "team").write_text("slack://a-token\n")
     reading = read_config(tmp_path / "config.toml", environ=ENVIRON)
     assert reading.diagnostics == ()
     assert reading.config is not None
     assert [check.id for check in reading.config.declared] == ["home-page", "log-in", "shop.test_buy"]
     assert [region.name for region in reading.config.regions] == ["local", "us-east"]
+    assert list(reading.config.channels) == ["team", "alertmanager", "hook"]
+    assert len(reading.config.windows) == 2
+    _, diagnostics = rules_of(reading.config, reading.config.declared)
+    # The one thing that the example cannot have: a journey with steps.
+    assert {d.key for d in diagnostics} == {"slo.checkout.step", "slo.checkout.latency.step"}
+    assert all("has no step 'pay'; it is a single request" in f"{d.what}; {d.hint}" for d in diagnostics)

@@ -123,6 +123,22 @@ def test_checks_that_fail_together_are_one_incident() -> None:
     assert w.said.count("resolved oncall") == 1
 
 
+def test_checks_that_fail_already_are_in_from_the_start() -> None:
+    """The opening names them, and the incident is as old as the first failure of any of them."""
+    w = world(watched("a"), watched("b"), watched("c"), watched("other", cause="pay.example"))
+    w.see(FAILED, "other")
+    w.see(FAILED, "c")
+    w.see(PASSED, "c")
+    w.wait(5)
+    w.see(FAILED, "b")
+    since = w.now - timedelta(seconds=1)
+    w.wait(5)
+    w.fail("a")
+    incident = w.state.incidents["shop.example"]
+    assert (set(incident.members), incident.since) == ({"a", "b"}, since)
+    assert w.notes[0].message.checks == ("a", "b")
+
+
 def test_known_trouble_needs_no_confirmation() -> None:
     """While an incident is open, a further check of that host joins it with its first failure."""
     w = world(watched(), watched("api"))

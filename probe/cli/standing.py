@@ -1,0 +1,141 @@
+"""How everything stands: what is stored, what the rules make of it, and what the living daemon says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from probe.core.check import CheckId
+from probe.core.incident import Incident, Verdict
+from probe.core.ledger import Ledger
+from probe.core.notification import Fate
+from probe.core.rules import Objective, Rules
+from probe.core.run import Outcome
+from probe.core.slo import Budget, budget, burning
+from probe.core.state import State
+from probe.core.verdict import status as verdict_on
+from probe.store.reader import Backlog, Reader
+from probe.store.schema import places, runs
+
+SETTLED: Final = frozenset({Fate.SENT, Fate.WITHDRAWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """How an objective stands. `state` is `ok`, `burning` (the budget burns too fast), `spent`, or `unknown`."""
+
+    objective: Objective
+    budget: Budget
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locality:
+    """How a region stands: the outcomes of its runs in the last hour, and since when it is blind, if it is."""
+
+    name: str
+    runs: Mapping[Outcome, int]
+    blind: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A channel: notifications that are not delivered, since when the oldest waits, and why it is disabled, if it is."""
+
+    channel: str
+    pending: int
+    oldest: datetime | None
+    disabled: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """All of it. `rules` is `None` when the checks cannot be loaded here, `live` when no daemon answers."""
+
+    now: datetime
+    incidents: tuple[Incident, ...]
+    verdicts: Mapping[CheckId, Verdict]
+    promises: tuple[Promise, ...]
+    regions: tuple[Locality, ...]
+    channels: tuple[Waiting, ...]
+    alive: datetime | None
+    live: Mapping[str, Any] | None
+
+
+def standing(reader: Reader, rules: Rules | None, live: Mapping[str, Any] | None, now: datetime) -> Standing:
+    """Put it together."""
+    stored = reader.status()
+    state = stored.state
+    return Standing(
+        now=now,
+        incidents=tuple(sorted(state.incidents.values(), key=lambda i: (i.severity.value, i.since))),  # pages first
+        verdicts={}
+        if rules is None
+        else {
+            check: verdict_on(state.checks.get(check), watched, state.regions, now)
+            for check, watched in rules.checks.items()
+        },
+        promises=() if rules is None else tuple(_promise(o, state, now) for o in rules.objectives.values()),
+        regions=_regions(state, last_hour(reader, now)),
+        channels=_channels(stored.outbox, live),
+        alive=stored.alive,
+        live=live,
+    )
+
+
+def _promise(objective: Objective, state: State, now: datetime) -> Promise:
+    ledger = state.ledgers.get(objective.name) or Ledger()
+    left = budget(objective, ledger, now)
+    named = any(objective.name in incident.burns for incident in state.incidents.values())
+    if named or burning(objective, ledger, now) is not None:
+        word = "burning"
+    elif not left.known:
+        word = "unknown"
+    else:
+        word = "spent" if left.left <= 0 else "ok"
+    return Promise(objective=objective, budget=left, state=word)
+
+
+def last_hour(reader: Reader, now: datetime) -> dict[str, dict[Outcome, int]]:
+    """Region → outcome → slots and other runs of the last hour."""
+    number = func.sum(func.coalesce(runs.c.slots, 1))
+    wanted = (
+        select(places.c.region, runs.c.outcome, number)
+        .join(places, places.c.id == runs.c.place)
+        .where(runs.c.outcome.in_(list(Outcome)), runs.c.started >= now - timedelta(hours=1))  # as the index is made
+        .group_by(places.c.region, runs.c.outcome)
+    )
+    found: dict[str, dict[Outcome, int]] = {}
+    for region, outcome, count in reader.read(lambda connection: connection.execute(wanted).all()):
+        found.setdefault(region, {})[Outcome(outcome)] = count
+    return found
+
+
+def _regions(state: State, runs: Mapping[str, Mapping[Outcome, int]]) -> tuple[Locality, ...]:
+    known = {*state.regions, *runs, *(name for check in state.checks.values() for name in check.places)}
+    return tuple(
+        Locality(
+            name=name, runs=runs.get(name, {}), blind=region.blind if (region := state.regions.get(name)) else None
+        )
+        for name in sorted(known)
+    )
+
+
+def _channels(outbox: Sequence[Backlog], live: Mapping[str, Any] | None) -> tuple[Waiting, ...]:
+    known: Mapping[str, Any] = live.get("channels", {}) if live else {}
+    found = []
+    for name in sorted({*known, *(part.channel for part in outbox)}):
+        waiting = [part for part in outbox if part.channel == name and part.fate not in SETTLED]
+        refused = any(part.fate is Fate.REFUSED for part in waiting)
+        disabled = known.get(name, {}).get("disabled") if live else "it refused the last message" if refused else None
+        found.append(
+            Waiting(
+                channel=name,
+                pending=sum(part.count for part in waiting),
+                oldest=min((part.oldest for part in waiting), default=None),
+                disabled=disabled,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,91 @@
+"""What the commands that look at the daemon's memory have in common: where it is, and how trouble is told."""
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from probe.cli.document import print_document
+from probe.cli.exits import Exit, stop
+from probe.config.findings import has_errors
+from probe.config.load import read_config
+from probe.config.settings import Config
+from probe.core.duration import parse_duration
+from probe.core.secret import Redactor
+from probe.errors import ConfigError, ProbeError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One call of a command: the configuration as far as it can be read, whether JSON is wanted, and when it is."""
+
+    config: Config
+    json: bool
+    now: datetime
+
+    def clean(self, value: T) -> T:
+        """What was stored or answered, without any secret of the configuration."""
+        return Redactor(self.config.secrets).structure(value)
+
+    def document(self, code: int, body: dict[str, Any]) -> None:
+        """Print it as JSON."""
+        print_document(code, self.clean(body))
+
+
+@contextmanager
+def asked(path: Path, *, json: bool) -> Iterator[Asked]:
+    """The frame of a command: what goes wrong inside is told as it was asked for, and ends the program with 3.
+
+    The configuration is used as far as it can be read: who looks at night has neither the daemon's environment nor
+    the time to mend it, and what is stored can be shown all the same.
+    """
+    reading = read_config(path, environ=os.environ)
+    if reading.config is None:
+        _end(ConfigError(reading.diagnostics), Exit.USAGE, json=json)
+    if has_errors(reading.diagnostics):
+        typer.echo(
+            f"{path} has mistakes as seen from here (see `probe validate`); it is used as far as it goes", err=True
+        )
+    call = Asked(config=reading.config, json=json, now=datetime.now(UTC))
+    try:
+        yield call
+    except ProbeError as error:
+        _end(ProbeError(call.clean(str(error))), Exit.ERRORED, json=json)
+
+
+def mistaken(message: str, *, json: bool) -> NoReturn:
+    """End the program with 2: what was asked for does not exist, or is not said as it must be."""
+    _end(ProbeError(message), Exit.USAGE, json=json)
+
+
+def duration_of(option: str, text: str, *, json: bool) -> timedelta:
+    """The duration that an option says, more than nothing; ends the program when it says none."""
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        mistaken(f"{option}: {error}", json=json)
+    if not duration:
+        mistaken(f"{option}: {text!r} is no time at all", json=json)
+    return duration
+
+
+def whoever() -> str:
+    """The name of whoever runs the command: who became root with sudo is still themselves."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, in a container
+        return f"user {os.getuid()}"
+
+
+def _end(error: ProbeError, code: Exit, *, json: bool) -> NoReturn:
+    if json:
+        print_document(code, {"error": str(error)})
+    stop(error, code)

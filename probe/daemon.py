@@ -1,0 +1,373 @@
+"""The daemon: builds everything once, wires it, supervises it. Signals, reload, service manager, health."""
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from probe import log as logs
+from probe.channels import Channels
+from probe.core.check import CheckId
+from probe.core.diagnostic import Diagnostic
+from probe.core.encode import timestamp
+from probe.core.evaluate import Acknowledge, Mute
+from probe.core.hold import hold, standing
+from probe.core.incident import IncidentId
+from probe.core.notification import Notification
+from probe.core.run import Run, Slot, Why
+from probe.core.secret import Redactor
+from probe.core.state import Ask
+from probe.engine.delivery import Delivery
+from probe.engine.narrate import narrate
+from probe.engine.recorder import Recorder
+from probe.engine.runner import Job, SystemClock, Watch
+from probe.engine.scheduler import Scheduler
+from probe.errors import ConfigError, StoreUnavailable
+from probe.generation import Generation, keep
+from probe.heartbeat import heartbeat
+from probe.loader import LoadedChecks, load
+from probe.ports import Restored
+from probe.store.evidence import forget_evidence
+from probe.store.settings import StoreSettings
+from probe.store.sqlite import SqliteStore, open_store
+from probe.systemd import Notify, watchdog_interval
+from probe.web.health import reason
+from probe.web.ports import Live
+from probe.web.serve import serve_control, serve_health
+
+log = logging.getLogger("probe")
+
+TIDY: Final = timedelta(hours=1)
+"""How often what is old is rolled up and forgotten."""
+STATUS: Final = 10.0
+"""Seconds between two lines of status for the service manager."""
+FAREWELL: Final = timedelta(seconds=10)
+"""How long, after the last run has ended, alerts that are due are still tried."""
+
+Adapt = Callable[[LoadedChecks], LoadedChecks]
+
+
+def run(
+    path: Path, environ: Mapping[str, str], *, log_level: str | None = None, adapt: Adapt = lambda loaded: loaded
+) -> int:
+    """Run until SIGTERM or SIGINT; the exit code. `adapt` may change every configuration that is read.
+
+    Raises `ConfigError` for a configuration that cannot be used, `ProbeError` when there is no place to run.
+    """
+    loaded = adapt(load(path, environ=environ))
+    config = loaded.config
+    logs.configure(log_level or config.log_level, config.log == "json", Redactor(config.secrets))
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every start
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
+    asyncio.run(_run(path, environ, loaded, adapt))
+    return 0
+
+
+async def _run(path: Path, environ: Mapping[str, str], loaded: LoadedChecks, adapt: Adapt) -> None:
+    config = loaded.config
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(_store_settings(loaded)))
+        restored = await store.restore()
+        async with asyncio.TaskGroup() as group:
+            daemon = Daemon(partial(_read, path, environ, adapt), environ, store, restored, group)
+            async with AsyncExitStack() as doors:
+                await doors.enter_async_context(serve_control(daemon, config.data))
+                if config.listen is not None:
+                    address = await doors.enter_async_context(serve_health(daemon, config.listen))
+                    log.info("health pages are at http://%s/healthz", address)
+                await daemon.run(loaded)
+
+
+async def _read(path: Path, environ: Mapping[str, str], adapt: Adapt) -> LoadedChecks:
+    return adapt(await asyncio.to_thread(load, path, environ=environ))
+
+
+def _store_settings(loaded: LoadedChecks) -> StoreSettings:
+    limits = loaded.config.store
+    return StoreSettings(
+        path=loaded.config.data,
+        keep_details=limits.keep_details,
+        keep_runs=limits.keep_runs,
+        keep_failures=limits.keep_failures,
+        keep_hours=limits.keep_hours,
+        keep_days=limits.keep_days,
+        ballast=limits.ballast,
+    )
+
+
+class Daemon:
+    """A running daemon. Implements what the health pages and the control socket ask for (`probe.web.ports.Daemon`)."""
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[LoadedChecks]],
+        environ: Mapping[str, str],
+        store: SqliteStore,
+        restored: Restored,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._read = read
+        self._store = store
+        self._restored = restored
+        self._state = restored.state
+        self._group = group
+        self._clock = SystemClock()
+        self._loop = asyncio.get_running_loop()
+        self._notify = Notify(environ)
+        self._watchdog = watchdog_interval(environ)
+        self._channels = Channels(group)
+        self._stop = asyncio.Event()
+        self._hup = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._is_ready = False
+        self._started = self._clock.now()
+        self._reloaded: datetime | None = None
+        self._reload_error = ""
+        self._muted: dict[IncidentId, datetime] = {
+            incident.id: incident.muted_until
+            for incident in restored.state.incidents.values()
+            if incident.muted_until is not None
+        }
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    async def run(self, loaded: LoadedChecks) -> None:
+        """Do the work until a signal asks for the stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._on_stop, number)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hup.set)
+        self._generation = await self._make(loaded)
+        config = self._generation.config
+        self._recorder = Recorder(
+            self._store, self._state, self._generation.rules, self._clock, self._ask, self._announce, narrate
+        )
+        self._delivery = Delivery(
+            {},
+            self._recorder.settle,
+            self._recorder.say,
+            self._clock,
+            self._held,
+            random.Random(),  # noqa: S311  # jitter, no secret
+            open_for=self._standing,
+        )
+        await self._open_channels()
+        self._delivery.announce(self._restored.pending, self._restored.tries, self._restored.again)
+        self._scheduler = Scheduler(self._run_one, self._recorder.put, self._clock)
+        self._plan(self._restored.alive)
+        told, written = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as back:
+            back.create_task(self._recorder.run(written, FAREWELL), name="recorder")
+            delivering = back.create_task(self._delivery.run(told, FAREWELL), name="delivery")
+            others = [
+                back.create_task(self._tidy(), name="tidy"),
+                back.create_task(self._manners(), name="service manager"),
+                back.create_task(self._reloads(), name="reload"),
+            ]
+            if config.heartbeat_url is not None:
+                beat = heartbeat(config.heartbeat_url, config.heartbeat_every, lambda: self.healthy() is None)
+                others.append(back.create_task(beat, name="heartbeat"))
+            gc.collect()
+            gc.freeze()  # what lives as long as the process need not be looked at again and again
+            self._is_ready = True
+            self._notify.ready(self._line())
+            log.info("watching", extra={"checks": len(self._generation.rules.checks), "jobs": len(self._generation.jobs)})
+            await self._scheduler.run(self._stop, config.grace)
+            # In the order in which things flow: runs have ended, are judged, what they say is sent, and all is written.
+            for task in others:
+                task.cancel()
+            await self._recorder.flush()
+            told.set()
+            await asyncio.wait([delivering])
+            written.set()
+        self._channels.close()
+        self._generation.retire()
+        log.info("stopped")
+
+    def _on_stop(self, number: int) -> None:
+        if self._stop.is_set():
+            os._exit(128 + number)  # the second one: now
+        log.info("stopping: runs get their time to end; a second signal ends at once")
+        self._is_ready = False
+        self._notify.stopping("letting runs end")
+        self._stop.set()
+
+    async def _make(self, loaded: LoadedChecks) -> Generation:
+        ready: asyncio.Future[Generation] = self._loop.create_future()
+        self._group.create_task(keep(loaded, lambda: not self._store.low_on_space, ready), name="generation")
+        return await ready
+
+    async def _open_channels(self) -> None:
+        config = self._generation.config
+        notifiers = await self._channels.adopt(config.channels, self._generation.redactor)
+        self._delivery.use(notifiers, {name: settings.timeout for name, settings in config.channels.items()})
+
+    def _plan(self, alive: datetime | None) -> None:
+        last = {
+            (check, region): place.slot
+            for check, state in self._state.checks.items()
+            for region, place in state.places.items()
+            if place.slot is not None
+        }
+        self._scheduler.plan(self._generation.jobs, last, alive, self._generation.unscheduled)
+
+    # --- what is wired -----------------------------------------------------------------------------------------------
+
+    async def _run_one(self, job: Job, why: Why, *, slot: Slot | None, due: float | None, watch: Watch) -> Run:
+        return await self._generation.run(job, why, slot=slot, due=due, watch=watch)
+
+    def _ask(self, asks: Collection[Ask]) -> None:
+        self._scheduler.ask(asks)
+
+    def _announce(self, notifications: Collection[Notification]) -> None:
+        self._delivery.announce(notifications)
+
+    def _held(self, notification: Notification) -> datetime | None:
+        return hold(notification, self._generation.rules, self._muted, self._clock.now())
+
+    def _standing(self, channel: str) -> tuple[Notification, ...]:
+        return standing(self._state, self._generation.rules, channel, self._clock.now())
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                now, config = self._clock.now(), self._generation.config
+                await self._store.tidy(now)
+                await asyncio.to_thread(forget_evidence, config.evidence_dir, now - config.store.keep_failures)
+            except StoreUnavailable as error:
+                log.warning("what is old was not tidied up: %s", error)
+            await asyncio.sleep(TIDY.total_seconds())
+
+    async def _manners(self) -> None:
+        while True:
+            if self._watchdog is not None and self.healthy() is None:
+                self._notify.watchdog()
+            self._notify.status(self._line())
+            await asyncio.sleep(min(STATUS, self._watchdog or STATUS))
+
+    def _line(self) -> str:
+        broken = self.healthy() if self._is_ready else None
+        return broken or f"{len(self._generation.jobs)} jobs, {len(self._state.incidents)} incidents open"
+
+    # --- reload --------------------------------------------------------------------------------------------------------
+
+    async def _reloads(self) -> None:
+        while True:
+            await self._hup.wait()
+            self._hup.clear()
+            await self.reload()
+
+    async def reload(self) -> tuple[Diagnostic, ...]:
+        """Read the configuration again; with an error the old one stays. Unchanged checks keep schedule and state."""
+        async with self._reloading:
+            self._notify.reloading()
+            try:
+                loaded = await self._read()
+                fresh = await self._make(loaded)
+            except ConfigError as error:
+                self._reload_error = str(error)
+                log.error("the new configuration cannot be used, the old one stays: %s", error)  # noqa: TRY400  # a user's mistake
+                return error.diagnostics
+            finally:
+                self._reloaded = self._clock.now()
+                self._notify.ready(self._line())
+            old, self._generation = self._generation, fresh
+            self._reload_error = ""
+            self._recorder.rules = fresh.rules
+            self._plan(None)
+            await self._open_channels()
+            old.retire()
+            _say_what_needs_a_restart(old, fresh)
+            log.info("reloaded", extra={"jobs": len(fresh.jobs), "config": fresh.hash})
+            return loaded.warnings
+
+    # --- what others ask -----------------------------------------------------------------------------------------------
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes the secrets of the configuration in use out of every answer."""
+        return self._generation.redactor if self._is_ready else Redactor()
+
+    def healthy(self) -> str | None:
+        """Why it does not do its work, in words; `None`: it does."""
+        if not self._is_ready:
+            return "it is starting or stopping"
+        return reason(
+            self._loop.time(),
+            ticked=self._scheduler.ticked,
+            written=self._recorder.written,
+            queued=self._recorder.queued,
+            trouble=self._recorder.trouble,
+        )
+
+    def ready(self) -> bool:
+        """Whether start-up is complete and the stop has not begun."""
+        return self._is_ready
+
+    def status(self) -> Live:
+        """What it knows about itself."""
+        return Live(
+            started=timestamp(self._started),
+            pid=os.getpid(),
+            config={"path": str(self._generation.config.path), "hash": self._generation.hash},
+            reload={
+                "at": None if self._reloaded is None else timestamp(self._reloaded),
+                "ok": not self._reload_error,
+                "error": self._reload_error,
+            },
+            jobs=len(self._generation.jobs),
+            running=self._scheduler.running,
+            waiting=self._scheduler.waiting,
+            missed=self._scheduler.missed,
+            workers=_children(),
+            recorder={"queued": self._recorder.queued, "trouble": self._recorder.trouble},
+            channels={
+                name: {"pending": self._delivery.pending.get(name, 0), "disabled": self._delivery.disabled.get(name)}
+                for name in self._generation.config.channels
+            },
+        )
+
+    def open_incidents(self) -> Collection[str]:
+        """The ids of the incidents that are open."""
+        return [incident.id for incident in self._state.incidents.values()]
+
+    def places(self) -> Mapping[CheckId, Collection[str]]:
+        """The checks, and the regions that each runs from."""
+        return {check: watched.regions for check, watched in self._generation.rules.checks.items()}
+
+    async def acknowledge(self, id: IncidentId, by: str) -> None:
+        """Somebody takes care of an incident; `KeyError` when it is not open."""
+        await self._recorder.act(Acknowledge(incident=id, by=by))
+
+    async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
+        """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
+        await self._recorder.act(Mute(incident=id, until=until, by=by))
+        self._muted[id] = until or self._clock.now()
+        self._delivery.wake()
+
+    async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
+        """Run a check at once, from these of its regions (empty: from all)."""
+        chosen = regions or tuple(self.places()[check])
+        self._scheduler.ask([Ask(check=check, region=region, why=Why.MANUAL) for region in chosen])
+
+
+def _say_what_needs_a_restart(old: Generation, new: Generation) -> None:
+    for name in ("data", "listen", "heartbeat_url", "heartbeat_every", "store", "log", "log_level"):
+        if getattr(old.config, name) != getattr(new.config, name):
+            log.warning("a change of %s takes effect at the next start", name)
+
+
+def _children() -> int:
+    """How many processes we have started that live: the workers that hold browsers or run checks."""
+    try:
+        return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    except OSError:  # no Linux, or a kernel without it
+        return 0

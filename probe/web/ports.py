@@ -1,0 +1,108 @@
+"""What the web pages need of the daemon, and the shape of what it says about itself."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Protocol, TypedDict
+
+from probe.core.check import CheckId
+from probe.core.diagnostic import Diagnostic
+from probe.core.incident import IncidentId
+from probe.core.secret import Redactor
+
+
+class LiveConfig(TypedDict):
+    """The configuration in use: the file it was read from, and a hash of all that was read."""
+
+    path: str
+    hash: str
+
+
+class LiveReload(TypedDict):
+    """How the last reload ended. `at` is RFC 3339, `None`: there was none. `error` is what was wrong, `""`: nothing."""
+
+    at: str | None
+    ok: bool
+    error: str
+
+
+class LiveRecorder(TypedDict):
+    """How writing goes: records that wait, and what is wrong with the store (`None`: nothing)."""
+
+    queued: int
+    trouble: str | None
+
+
+class LiveChannel(TypedDict):
+    """One channel: notifications that wait for it, and why it is disabled (`None`: it is not)."""
+
+    pending: int
+    disabled: str | None
+
+
+class Live(TypedDict):
+    """What a running daemon knows about itself, as JSON. `started` is RFC 3339 in UTC.
+
+    `jobs` are checks times regions; `running` of them are at work, `waiting` for room; `missed` counts slots since the
+    start that nothing was done in. `workers` are the browser processes that are alive.
+    """
+
+    started: str
+    pid: int
+    config: LiveConfig
+    reload: LiveReload
+    jobs: int
+    running: int
+    waiting: int
+    missed: int
+    workers: int
+    recorder: LiveRecorder
+    channels: Mapping[str, LiveChannel]
+
+
+class Health(Protocol):
+    """What the health pages ask."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes the secrets of the configuration in use out of every answer."""
+        ...
+
+    def healthy(self) -> str | None:
+        """Why it does not do its work, in words; `None`: it does. Cheap: asked for every request."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether start-up is complete and the stop has not begun."""
+        ...
+
+
+class Daemon(Health, Protocol):
+    """What the control socket asks as well. `StoreUnavailable` is told as it is, and so is any other `ProbeError`."""
+
+    def status(self) -> Live:
+        """What it knows about itself."""
+        ...
+
+    def open_incidents(self) -> Collection[str]:
+        """The ids of the incidents that are open: to help those who mistype one."""
+        ...
+
+    def places(self) -> Mapping[CheckId, Collection[str]]:
+        """The checks, and the regions that each runs from."""
+        ...
+
+    async def reload(self) -> tuple[Diagnostic, ...]:
+        """Read the configuration again. With an error among the diagnostics the old one stays in use."""
+        ...
+
+    async def acknowledge(self, id: IncidentId, by: str) -> None:
+        """Somebody takes care of an incident; `KeyError` when it is not open. Written down when it returns."""
+        ...
+
+    async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
+        """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
+        ...
+
+    async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
+        """Run a check at once, from these of its regions (empty: from all)."""
+        ...

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Sees to it that the servers are there which the tests of alerts talk to: mosquitto (MQTT) and Prometheus's Alertmanager,
+# from Debian. Safe to run again and again.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '%s\n' "$*" >&2; }
+
+missing=""
+command -v mosquitto >/dev/null || missing="$missing mosquitto"
+command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || missing="$missing prometheus-alertmanager"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "installing$missing (apt-get) ..."
+  export DEBIAN_FRONTEND=noninteractive
+  # The packages would start servers of their own, on the ports that everybody expects them on. The tests start theirs.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  # shellcheck disable=SC2086  # the names are words
+  { apt-get update -q && apt-get install -y -q --no-install-recommends $missing; } >/tmp/probe-services.log 2>&1 || {
+    say "that failed: see /tmp/probe-services.log"
+    exit 1
+  }
+else
+  say "the tests of alerts need$missing: apt-get install$missing"
+  exit 1
+fi

@@ -1,0 +1,91 @@
+"""A daemon as the web pages see one: it remembers what it was asked."""
+
+import socket
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pytest_socket import socket_allow_hosts
+
+from probe.core.check import CheckId
+from probe.core.diagnostic import Diagnostic
+from probe.core.incident import IncidentId
+from probe.core.secret import Redactor, Secret
+from probe.web.ports import Live
+
+CANARY = 'pl@nted"secret"&more/+'
+
+
+@contextmanager
+def unix_sockets_allowed() -> Iterator[None]:
+    """pytest-socket lets nobody connect to a unix socket, which leaves no host; so let them, beside loopback."""
+    before = socket.socket.connect
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+    yield
+    socket.socket.connect = before  # type: ignore[method-assign]  # as pytest-socket does
+
+
+@dataclass
+class FakeDaemon:
+    """What it says can be set; what it is asked is in `asked`."""
+
+    reason: str | None = None
+    up: bool = True
+    incidents: tuple[str, ...] = ("7f3a-01", "7f3a-02")
+    found: tuple[Diagnostic, ...] = ()
+    error: Exception | None = None
+    note: str = "/etc/probe/config.toml"
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    redactor: Redactor = field(default_factory=lambda: Redactor([Secret(CANARY)]))
+
+    def healthy(self) -> str | None:
+        return self.reason
+
+    def ready(self) -> bool:
+        return self.up
+
+    def status(self) -> Live:
+        return {
+            "started": "2026-11-23T03:00:00.000Z",
+            "pid": 4711,
+            "config": {"path": self.note, "hash": "ab12"},
+            "reload": {"at": None, "ok": True, "error": ""},
+            "jobs": 40,
+            "running": 3,
+            "waiting": 0,
+            "missed": 2,
+            "workers": 2,
+            "recorder": {"queued": 0, "trouble": None},
+            "channels": {"oncall": {"pending": 0, "disabled": None}, "team": {"pending": 2, "disabled": "gone"}},
+        }
+
+    def open_incidents(self) -> Collection[str]:
+        return self.incidents
+
+    def places(self) -> Mapping[CheckId, Collection[str]]:
+        return {CheckId("checkout"): ("eu-west", "us-east"), CheckId("cart"): ("eu-west",)}
+
+    async def reload(self) -> tuple[Diagnostic, ...]:
+        self._ask("reload")
+        return self.found
+
+    async def acknowledge(self, id: IncidentId, by: str) -> None:
+        self._ask("ack", id, by)
+        self._known(id)
+
+    async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
+        self._ask("mute", id, until, by)
+        self._known(id)
+
+    async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
+        self._ask("run", check, regions)
+
+    def _known(self, id: IncidentId) -> None:
+        if id not in self.incidents:
+            raise KeyError(id)
+
+    def _ask(self, *what: object) -> None:
+        if self.error is not None:
+            raise self.error
+        self.asked.append(what)
