@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11+; everything else is set up from here.
 
-.PHONY: help setup demo test lint types fmt bench doc
+.PHONY: help setup demo test chaos faults simulation lint types fmt bench doc
 .DEFAULT_GOAL := help
 RUN := .venv/bin/python -m
 
@@ -15,6 +15,15 @@ demo: setup  ## the demo shop, and the example journeys walking it
 
 test: setup  ## the whole suite: architecture, lint, types and tests, with coverage of core/
 	@sh scripts/test.sh
+
+chaos: setup  ## kill everything 300 times, and see what is left (half an hour; not part of the suite)
+	$(RUN) tests.chaos --kills 300
+
+faults: setup  ## each fault of the demo shop under the daemon (a quarter of an hour; not part of the suite)
+	$(RUN) tests.daemon --all
+
+simulation: setup  ## weeks of the daemon in virtual time, from fifty seeds (minutes; not part of the suite)
+	$(RUN) tests.simulation --seeds 1-50
 
 lint: setup  ## ruff and the layers of the house (import-linter)
 	$(RUN) ruff check .

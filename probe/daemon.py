@@ -6,10 +6,9 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,18 +17,13 @@ from probe.channels import Channels
 from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic
 from probe.core.encode import timestamp
-from probe.core.evaluate import Acknowledge, Mute
-from probe.core.hold import hold, standing
 from probe.core.incident import IncidentId
-from probe.core.notification import Notification
 from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor
+from probe.core.slo import length
 from probe.core.state import Ask
-from probe.engine.delivery import Delivery
-from probe.engine.narrate import narrate
-from probe.engine.recorder import Recorder
 from probe.engine.runner import Job, SystemClock, Watch
-from probe.engine.scheduler import Scheduler
+from probe.engine.service import Service
 from probe.errors import ConfigError, StoreUnavailable
 from probe.generation import Generation, keep
 from probe.heartbeat import heartbeat
@@ -49,8 +43,9 @@ TIDY: Final = timedelta(hours=1)
 """How often what is old is rolled up and forgotten."""
 STATUS: Final = 10.0
 """Seconds between two lines of status for the service manager."""
-FAREWELL: Final = timedelta(seconds=10)
-"""How long, after the last run has ended, alerts that are due are still tried."""
+DAY: Final = timedelta(days=1)
+LEAST_COUNTS: Final = timedelta(days=100)
+"""How long counts of objectives are kept at least: a longer window may come with the next reload."""
 
 Adapt = Callable[[LoadedChecks], LoadedChecks]
 
@@ -62,33 +57,34 @@ def run(
 
     Raises `ConfigError` for a configuration that cannot be used, `ProbeError` when there is no place to run.
     """
-    loaded = adapt(load(path, environ=environ))
-    config = loaded.config
-    logs.configure(log_level or config.log_level, config.log == "json", Redactor(config.secrets))
+
+    def read() -> LoadedChecks:
+        loaded = adapt(load(path, environ=environ))
+        config = loaded.config
+        logs.configure(log_level or config.log_level, config.log == "json", Redactor(config.secrets))
+        for warning in loaded.warnings:
+            log.warning("%s", warning)
+        return loaded
+
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every start
-    for warning in loaded.warnings:
-        log.warning("%s", warning)
-    asyncio.run(_run(path, environ, loaded, adapt))
+    asyncio.run(_run(read(), read, environ))
     return 0
 
 
-async def _run(path: Path, environ: Mapping[str, str], loaded: LoadedChecks, adapt: Adapt) -> None:
+async def _run(loaded: LoadedChecks, read: Callable[[], LoadedChecks], environ: Mapping[str, str]) -> None:
     config = loaded.config
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(_store_settings(loaded)))
         restored = await store.restore()
         async with asyncio.TaskGroup() as group:
-            daemon = Daemon(partial(_read, path, environ, adapt), environ, store, restored, group)
+            daemon = Daemon(read, environ, store, group)
+            await daemon.prepare(loaded, restored)
             async with AsyncExitStack() as doors:
                 await doors.enter_async_context(serve_control(daemon, config.data))
                 if config.listen is not None:
                     address = await doors.enter_async_context(serve_health(daemon, config.listen))
                     log.info("health pages are at http://%s/healthz", address)
-                await daemon.run(loaded)
-
-
-async def _read(path: Path, environ: Mapping[str, str], adapt: Adapt) -> LoadedChecks:
-    return adapt(await asyncio.to_thread(load, path, environ=environ))
+                await daemon.run()
 
 
 def _store_settings(loaded: LoadedChecks) -> StoreSettings:
@@ -100,6 +96,7 @@ def _store_settings(loaded: LoadedChecks) -> StoreSettings:
         keep_failures=limits.keep_failures,
         keep_hours=limits.keep_hours,
         keep_days=limits.keep_days,
+        keep_counts=max([LEAST_COUNTS, *(length(o.window) + DAY for o in loaded.rules.objectives.values())]),
         ballast=limits.ballast,
     )
 
@@ -109,16 +106,13 @@ class Daemon:
 
     def __init__(
         self,
-        read: Callable[[], Awaitable[LoadedChecks]],
+        read: Callable[[], LoadedChecks],
         environ: Mapping[str, str],
         store: SqliteStore,
-        restored: Restored,
         group: asyncio.TaskGroup,
     ) -> None:
         self._read = read
         self._store = store
-        self._restored = restored
-        self._state = restored.state
         self._group = group
         self._clock = SystemClock()
         self._loop = asyncio.get_running_loop()
@@ -132,64 +126,52 @@ class Daemon:
         self._started = self._clock.now()
         self._reloaded: datetime | None = None
         self._reload_error = ""
-        self._muted: dict[IncidentId, datetime] = {
-            incident.id: incident.muted_until
-            for incident in restored.state.incidents.values()
-            if incident.muted_until is not None
-        }
+        self._keep_counts = store.settings.keep_counts
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
-    async def run(self, loaded: LoadedChecks) -> None:
+    async def prepare(self, loaded: LoadedChecks, restored: Restored) -> None:
+        """Build everything: from then on it can be asked how it is."""
+        self._generation = fresh = await self._make(loaded)
+        self._service = Service(
+            self._store,
+            restored,
+            fresh.rules,
+            self._run_one,
+            self._clock,
+            random.Random(),  # noqa: S311  # jitter
+        )
+        await self._open_channels()
+        self._service.plan(fresh.rules, fresh.jobs, fresh.unscheduled, alive=restored.alive)
+
+    async def run(self) -> None:
         """Do the work until a signal asks for the stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._on_stop, number)
         self._loop.add_signal_handler(signal.SIGHUP, self._hup.set)
-        self._generation = await self._make(loaded)
         config = self._generation.config
-        self._recorder = Recorder(
-            self._store, self._state, self._generation.rules, self._clock, self._ask, self._announce, narrate
-        )
-        self._delivery = Delivery(
-            {},
-            self._recorder.settle,
-            self._recorder.say,
-            self._clock,
-            self._held,
-            random.Random(),  # noqa: S311  # jitter, no secret
-            open_for=self._standing,
-        )
-        await self._open_channels()
-        self._delivery.announce(self._restored.pending, self._restored.tries, self._restored.again)
-        self._scheduler = Scheduler(self._run_one, self._recorder.put, self._clock)
-        self._plan(self._restored.alive)
-        told, written = asyncio.Event(), asyncio.Event()
-        async with asyncio.TaskGroup() as back:
-            back.create_task(self._recorder.run(written, FAREWELL), name="recorder")
-            delivering = back.create_task(self._delivery.run(told, FAREWELL), name="delivery")
-            others = [
-                back.create_task(self._tidy(), name="tidy"),
-                back.create_task(self._manners(), name="service manager"),
-                back.create_task(self._reloads(), name="reload"),
-            ]
-            if config.heartbeat_url is not None:
-                beat = heartbeat(config.heartbeat_url, config.heartbeat_every, lambda: self.healthy() is None)
-                others.append(back.create_task(beat, name="heartbeat"))
-            gc.collect()
-            gc.freeze()  # what lives as long as the process need not be looked at again and again
-            self._is_ready = True
-            self._notify.ready(self._line())
-            log.info("watching", extra={"checks": len(self._generation.rules.checks), "jobs": len(self._generation.jobs)})
-            await self._scheduler.run(self._stop, config.grace)
-            # In the order in which things flow: runs have ended, are judged, what they say is sent, and all is written.
-            for task in others:
-                task.cancel()
-            await self._recorder.flush()
-            told.set()
-            await asyncio.wait([delivering])
-            written.set()
-        self._channels.close()
-        self._generation.retire()
+        try:
+            async with asyncio.TaskGroup() as back:
+                others = [
+                    back.create_task(self._tidy(), name="tidy"),
+                    back.create_task(self._manners(), name="service manager"),
+                    back.create_task(self._reloads(), name="reload"),
+                ]
+                if config.heartbeat_url is not None:
+                    beat = heartbeat(config.heartbeat_url, config.heartbeat_every, lambda: self.healthy() is None)
+                    others.append(back.create_task(beat, name="heartbeat"))
+                gc.collect()
+                gc.freeze()  # what lives as long as the process need not be looked at again and again
+                self._is_ready = True
+                self._notify.ready(self._line())
+                jobs = len(self._generation.jobs)
+                log.info("watching", extra={"checks": len(self._generation.rules.checks), "jobs": jobs})
+                await self._service.run(self._stop, config.grace)
+                for task in others:
+                    task.cancel()
+        finally:
+            self._channels.close()
+            self._generation.retire()
         log.info("stopped")
 
     def _on_stop(self, number: int) -> None:
@@ -208,38 +190,16 @@ class Daemon:
     async def _open_channels(self) -> None:
         config = self._generation.config
         notifiers = await self._channels.adopt(config.channels, self._generation.redactor)
-        self._delivery.use(notifiers, {name: settings.timeout for name, settings in config.channels.items()})
-
-    def _plan(self, alive: datetime | None) -> None:
-        last = {
-            (check, region): place.slot
-            for check, state in self._state.checks.items()
-            for region, place in state.places.items()
-            if place.slot is not None
-        }
-        self._scheduler.plan(self._generation.jobs, last, alive, self._generation.unscheduled)
-
-    # --- what is wired -----------------------------------------------------------------------------------------------
+        self._service.use(notifiers, {name: settings.timeout for name, settings in config.channels.items()})
 
     async def _run_one(self, job: Job, why: Why, *, slot: Slot | None, due: float | None, watch: Watch) -> Run:
         return await self._generation.run(job, why, slot=slot, due=due, watch=watch)
-
-    def _ask(self, asks: Collection[Ask]) -> None:
-        self._scheduler.ask(asks)
-
-    def _announce(self, notifications: Collection[Notification]) -> None:
-        self._delivery.announce(notifications)
-
-    def _held(self, notification: Notification) -> datetime | None:
-        return hold(notification, self._generation.rules, self._muted, self._clock.now())
-
-    def _standing(self, channel: str) -> tuple[Notification, ...]:
-        return standing(self._state, self._generation.rules, channel, self._clock.now())
 
     async def _tidy(self) -> None:
         while True:
             try:
                 now, config = self._clock.now(), self._generation.config
+                self._service.forget(now, self._keep_counts)
                 await self._store.tidy(now)
                 await asyncio.to_thread(forget_evidence, config.evidence_dir, now - config.store.keep_failures)
             except StoreUnavailable as error:
@@ -255,7 +215,7 @@ class Daemon:
 
     def _line(self) -> str:
         broken = self.healthy() if self._is_ready else None
-        return broken or f"{len(self._generation.jobs)} jobs, {len(self._state.incidents)} incidents open"
+        return broken or f"{len(self._generation.jobs)} jobs, {len(self._service.state.incidents)} incidents open"
 
     # --- reload --------------------------------------------------------------------------------------------------------
 
@@ -270,7 +230,7 @@ class Daemon:
         async with self._reloading:
             self._notify.reloading()
             try:
-                loaded = await self._read()
+                loaded = await asyncio.to_thread(self._read)
                 fresh = await self._make(loaded)
             except ConfigError as error:
                 self._reload_error = str(error)
@@ -281,8 +241,7 @@ class Daemon:
                 self._notify.ready(self._line())
             old, self._generation = self._generation, fresh
             self._reload_error = ""
-            self._recorder.rules = fresh.rules
-            self._plan(None)
+            self._service.plan(fresh.rules, fresh.jobs, fresh.unscheduled)
             await self._open_channels()
             old.retire()
             _say_what_needs_a_restart(old, fresh)
@@ -294,7 +253,7 @@ class Daemon:
     @property
     def redactor(self) -> Redactor:
         """What takes the secrets of the configuration in use out of every answer."""
-        return self._generation.redactor if self._is_ready else Redactor()
+        return self._generation.redactor
 
     def healthy(self) -> str | None:
         """Why it does not do its work, in words; `None`: it does."""
@@ -302,10 +261,10 @@ class Daemon:
             return "it is starting or stopping"
         return reason(
             self._loop.time(),
-            ticked=self._scheduler.ticked,
-            written=self._recorder.written,
-            queued=self._recorder.queued,
-            trouble=self._recorder.trouble,
+            ticked=self._service.scheduler.ticked,
+            written=self._service.recorder.written,
+            queued=self._service.recorder.queued,
+            trouble=self._service.recorder.trouble,
         )
 
     def ready(self) -> bool:
@@ -324,20 +283,23 @@ class Daemon:
                 "error": self._reload_error,
             },
             jobs=len(self._generation.jobs),
-            running=self._scheduler.running,
-            waiting=self._scheduler.waiting,
-            missed=self._scheduler.missed,
+            running=self._service.scheduler.running,
+            waiting=self._service.scheduler.waiting,
+            missed=self._service.scheduler.missed,
             workers=_children(),
-            recorder={"queued": self._recorder.queued, "trouble": self._recorder.trouble},
+            recorder={"queued": self._service.recorder.queued, "trouble": self._service.recorder.trouble},
             channels={
-                name: {"pending": self._delivery.pending.get(name, 0), "disabled": self._delivery.disabled.get(name)}
+                name: {
+                    "pending": self._service.delivery.pending.get(name, 0),
+                    "disabled": self._service.delivery.disabled.get(name),
+                }
                 for name in self._generation.config.channels
             },
         )
 
     def open_incidents(self) -> Collection[str]:
         """The ids of the incidents that are open."""
-        return [incident.id for incident in self._state.incidents.values()]
+        return [incident.id for incident in self._service.state.incidents.values()]
 
     def places(self) -> Mapping[CheckId, Collection[str]]:
         """The checks, and the regions that each runs from."""
@@ -345,18 +307,16 @@ class Daemon:
 
     async def acknowledge(self, id: IncidentId, by: str) -> None:
         """Somebody takes care of an incident; `KeyError` when it is not open."""
-        await self._recorder.act(Acknowledge(incident=id, by=by))
+        await self._service.acknowledge(id, by)
 
     async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
         """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
-        await self._recorder.act(Mute(incident=id, until=until, by=by))
-        self._muted[id] = until or self._clock.now()
-        self._delivery.wake()
+        await self._service.mute(id, until, by)
 
     async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
         """Run a check at once, from these of its regions (empty: from all)."""
         chosen = regions or tuple(self.places()[check])
-        self._scheduler.ask([Ask(check=check, region=region, why=Why.MANUAL) for region in chosen])
+        self._service.scheduler.ask([Ask(check=check, region=region, why=Why.MANUAL) for region in chosen])
 
 
 def _say_what_needs_a_restart(old: Generation, new: Generation) -> None:

@@ -6,22 +6,20 @@ from hashlib import sha256
 from pathlib import Path
 
 from probe.compose import compose
-from probe.config.rules import rules_of
 from probe.config.settings import Config
 from probe.core.rules import Rules
 from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor
 from probe.engine.runner import Job, Runner, Watch, jobs_of
-from probe.errors import ConfigError
 from probe.loader import LoadedChecks
 
 
 class Generation:
     """What the daemon works with between two reloads. `unscheduled` are the control checks."""
 
-    def __init__(self, loaded: LoadedChecks, rules: Rules, runner: Runner, hash: str) -> None:
+    def __init__(self, loaded: LoadedChecks, runner: Runner, hash: str) -> None:
         self.config: Config = loaded.config
-        self.rules = rules
+        self.rules: Rules = loaded.rules
         self.hash = hash
         self.redactor = Redactor(loaded.config.secrets)
         self.jobs = jobs_of(loaded.checks, loaded.config.regions)
@@ -58,16 +56,9 @@ class Generation:
 
 
 async def keep(loaded: LoadedChecks, keep_evidence: Callable[[], bool], ready: "asyncio.Future[Generation]") -> None:
-    """Make a generation, hand it over by `ready`, and hold its browsers and connections until it has ended.
-
-    A `ConfigError` goes to `ready`.
-    """
-    rules, found = rules_of(loaded.config, loaded.checks)
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        ready.set_exception(ConfigError(found))
-        return
+    """Make a generation, hand it over by `ready`, and hold its browsers and connections until it has ended."""
     async with compose(loaded.config, loaded.config.evidence_dir, keep_evidence=keep_evidence) as runner:
-        generation = Generation(loaded, rules, runner, await asyncio.to_thread(_hash, loaded))
+        generation = Generation(loaded, runner, await asyncio.to_thread(_hash, loaded))
         ready.set_result(generation)
         await generation.ended()
 

@@ -6,16 +6,14 @@ we are well, so that a daemon that lives but does not work is noticed too.
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from probe.core.secret import Secret
-from probe.net.threads import threads
+from probe.net.lookup import SystemResolver
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ async def heartbeat(url: Secret, every: timedelta, healthy: Callable[[], bool], 
     loop = asyncio.get_running_loop()
     due, trouble = loop.time(), ""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=_Resolver(), force_close=True), cookie_jar=aiohttp.DummyCookieJar()
+        connector=aiohttp.TCPConnector(resolver=SystemResolver(), force_close=True), cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
         while True:
             was, trouble = (
@@ -59,27 +57,3 @@ async def _ping(session: aiohttp.ClientSession, url: Secret, within: float) -> s
         cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
         said = cause.strerror if isinstance(cause, OSError) else None
         return said or type(error).__name__
-
-
-class _Resolver(AbstractResolver):
-    """The system's resolver in a thread that nobody waits for: asyncio's own would hold up the end of the process."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of `host`."""
-        found = await threads.run(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=kind,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for kind, _, proto, _, address in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""

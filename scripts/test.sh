@@ -2,6 +2,7 @@
 # What `make test` runs, after set-up.
 set -eu
 cd "$(dirname "$0")/.."
+sh scripts/services.sh
 .venv/bin/python -m ruff check .
 .venv/bin/python -m ruff format --check .
 .venv/bin/lint-imports

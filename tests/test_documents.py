@@ -43,10 +43,11 @@ async def test_python_examples_run(tmp_path: Path) -> None:
 def test_the_readmes_example_is_valid(tmp_path: Path) -> None:
     """The check in 20 lines and its configuration load together without a word."""
     (tmp_path / "checks").mkdir()
-    (code,), (toml,) = blocks("README.md", "python"), blocks("README.md", "toml")
+    (code,), (toml, daemon) = blocks("README.md", "python"), blocks("README.md", "toml")
     (tmp_path / "checks/shop.py").write_text(code)
-    (tmp_path / "config.toml").write_text(toml)
+    (tmp_path / "config.toml").write_text(toml + daemon)
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
-    loaded = load(tmp_path / "config.toml", environ={"SHOP_TEST_CARD": "4242 4242 4242 4242"})
+    environ = {"SHOP_TEST_CARD": "4242 4242 4242 4242", "ONCALL_URL": "json://127.0.0.1:1/"}
+    loaded = load(tmp_path / "config.toml", environ=environ)
     assert [check.id for check in loaded.checks] == ["home-page", "checkout"]
     assert loaded.warnings == ()

@@ -17,7 +17,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (docs/json.
 Id = Annotated[
     str | None,
     typer.Argument(
-        help="Its id, or the beginning of it. None: the one that is open.", metavar="[ID]", show_default=False
+        help="Its id, or the beginning of it. None: the one that is open.", metavar="ID", show_default=False
     ),
 ]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who does it. None: you.", show_default=False)]

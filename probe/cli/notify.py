@@ -19,7 +19,7 @@ def notify() -> None:
 def try_out(
     channels: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of channels. None: all.", metavar="[CHANNEL]...", show_default=False),
+        typer.Argument(help="Names of channels. None: all.", metavar="CHANNEL", show_default=False),
     ] = None,
     config: Annotated[
         Path, typer.Option("--config", "-c", envvar="PROBE_CONFIG", help="The configuration file.")
@@ -32,6 +32,8 @@ def try_out(
     """
     import asyncio
     import os
+    import sys
+    from contextlib import redirect_stdout
 
     from probe.cli.exits import stop
     from probe.cli.output import report_problem
@@ -58,7 +60,8 @@ def try_out(
             report_problem(error)
         stop(error)
     chosen = [known[name] for name in dict.fromkeys(channels or known)]
-    trials = asyncio.run(try_all(chosen, Redactor(settings.secrets)))
+    with redirect_stdout(sys.stderr if json else sys.stdout):  # a channel of kind "terminal" prints
+        trials = asyncio.run(try_all(chosen, Redactor(settings.secrets)))
     code = Exit.PASSED if all(trial.ok for trial in trials) else Exit.FAILED
     if json:
         trials_as_json(trials, code)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
-
 from probe.core.check import CheckId
 from probe.core.incident import Incident, Verdict
 from probe.core.ledger import Ledger
@@ -17,7 +15,6 @@ from probe.core.slo import Budget, budget, burning
 from probe.core.state import State
 from probe.core.verdict import status as verdict_on
 from probe.store.reader import Backlog, Reader
-from probe.store.schema import places, runs
 
 SETTLED: Final = frozenset({Fate.SENT, Fate.WITHDRAWN})
 
@@ -78,7 +75,7 @@ def standing(reader: Reader, rules: Rules | None, live: Mapping[str, Any] | None
             for check, watched in rules.checks.items()
         },
         promises=() if rules is None else tuple(_promise(o, state, now) for o in rules.objectives.values()),
-        regions=_regions(state, last_hour(reader, now)),
+        regions=_regions(state, reader.outcomes(since=now - timedelta(hours=1))),
         channels=_channels(stored.outbox, live),
         alive=stored.alive,
         live=live,
@@ -96,21 +93,6 @@ def _promise(objective: Objective, state: State, now: datetime) -> Promise:
     else:
         word = "spent" if left.left <= 0 else "ok"
     return Promise(objective=objective, budget=left, state=word)
-
-
-def last_hour(reader: Reader, now: datetime) -> dict[str, dict[Outcome, int]]:
-    """Region → outcome → slots and other runs of the last hour."""
-    number = func.sum(func.coalesce(runs.c.slots, 1))
-    wanted = (
-        select(places.c.region, runs.c.outcome, number)
-        .join(places, places.c.id == runs.c.place)
-        .where(runs.c.outcome.in_(list(Outcome)), runs.c.started >= now - timedelta(hours=1))  # as the index is made
-        .group_by(places.c.region, runs.c.outcome)
-    )
-    found: dict[str, dict[Outcome, int]] = {}
-    for region, outcome, count in reader.read(lambda connection: connection.execute(wanted).all()):
-        found.setdefault(region, {})[Outcome(outcome)] = count
-    return found
 
 
 def _regions(state: State, runs: Mapping[str, Mapping[Outcome, int]]) -> tuple[Locality, ...]:

@@ -54,9 +54,10 @@ class Ledger:
         """Count runs that were due at `at`."""
         moment = int(at.timestamp())
         hour, minute = moment - moment % HOUR, moment - moment % MINUTE
+        if hour not in self.hours or hour in self.minutes:  # else its minutes are forgotten, and some would be a lie
+            minutes = self.minutes.setdefault(hour, {})
+            minutes[minute] = minutes.get(minute, Counts()).plus(good, bad, lost)
         self.hours[hour] = self.hours.get(hour, Counts()).plus(good, bad, lost)
-        minutes = self.minutes.setdefault(hour, {})
-        minutes[minute] = minutes.get(minute, Counts()).plus(good, bad, lost)
 
     def between(self, start: datetime, end: datetime) -> Counts:
         """What was due from the minute of `start` (the hour, where minutes are forgotten) until before `end`."""

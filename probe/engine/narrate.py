@@ -38,5 +38,5 @@ def _tell_entry(entry: Entry, incident: Incident | None, run: Run | None) -> Non
     said = {"incident": entry.incident, "cause": "" if incident is None else incident.cause}
     if run is not None:
         said |= {"check": run.check, "region": run.region, "run": run.id}
-    level = logging.ERROR if entry.what in _GRAVE else logging.INFO
+    level = logging.WARNING if entry.what in _GRAVE else logging.INFO  # an error is what goes wrong with us
     log.log(level, f"incident {entry.what}: {entry.text}", extra=said)  # noqa: G004  # the text is made already

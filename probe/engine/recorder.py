@@ -60,15 +60,15 @@ class _Command:
     done: asyncio.Future[Change]
 
 
-def _nobody(_run: Run, _change: Change) -> None:
+def _nobody(_run: Run | None, _change: Change) -> None:
     """Nobody looks on."""
 
 
 class Recorder:
     """The one that changes the state, and the only way into the store.
 
-    `ask` takes the runs that judgement wants, `announce` the notifications that are to be delivered, `watch` each run
-    with what it changed. `written` is the loop's time of the last successful commit.
+    `ask` takes the runs that judgement wants, `announce` the notifications that are to be delivered, `watch` each change,
+    with the run that brought it about, if one did. `written` is the loop's time of the last successful commit.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Recorder:
         clock: Clock,
         ask: Callable[[Sequence[Ask]], None],
         announce: Callable[[Sequence[Notification]], None],
-        watch: Callable[[Run, Change], None] = _nobody,
+        watch: Callable[[Run | None, Change], None] = _nobody,
         *,
         judge: Judge = evaluate,
     ) -> None:
@@ -195,8 +195,6 @@ class Recorder:
             )
             change = Change()
         self._take(run, change)
-        if run is not None:
-            self._watch(run, change)
 
     def _command(self, command: _Command) -> None:
         change = Change()
@@ -212,6 +210,7 @@ class Recorder:
     def _take(self, run: Run | None, change: Change, done: asyncio.Future[Change] | None = None) -> None:
         """Let a change come about: in the state, with the scheduler, and for the next commit."""
         self._state.apply(change)
+        self._watch(run, change)
         if change.asks:
             self._ask(change.asks)
         if run is not None or done is not None or change != Change():

@@ -164,8 +164,6 @@ class Scheduler:
             log.warning("runs did not end in time and were cancelled", extra={"grace": grace.total_seconds()})
         finally:
             self._group = None
-        for firing in list(self._firings.values()):  # their tasks were cancelled before they began
-            self.ended(firing.job, self._row(firing.job, Outcome.ABORTED, firing.slot, firing.why))
         now = self._time.now()
         for place in self._places.values():
             if place.planned and place.due <= now:
@@ -270,8 +268,8 @@ class Scheduler:
     def _jumped(self, jump: timedelta) -> None:
         """Keep the schedule when the wall clock has jumped. Forward: what was jumped over is simply due now.
 
-        Backward: the next run comes at the due nearest to when it would have come, so that none is made twice within
-        half of its interval, and none waits for the clock to catch up.
+        Backward: the next run comes at the due to come that is nearest to when it would have come: no less than half an
+        interval and less than two after the last, so that none is repeated, and none waits for the clock to catch up.
         """
         log.warning("the clock jumped", extra={"seconds": round(jump.total_seconds(), 3)})
         if jump < timedelta(0):
@@ -305,8 +303,6 @@ class Scheduler:
         assert schedule is not None
         seen = schedule.following(last.due, last.count - 1)
         place.number = max(place.number, last.last + 1)
-        if seen > now:  # the clock was set back while we were down
-            return
         lived = seen if alive is None else min(max(alive, seen), now)
         for after, until, outcome in ((seen, lived, Outcome.ABORTED), (lived, now, Outcome.MISSED)):
             passed = schedule.count(after, until)

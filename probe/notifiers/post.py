@@ -1,7 +1,6 @@
 """One POST of JSON to somebody else's server, and what its answer means for whoever wants to deliver."""
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -9,13 +8,12 @@ from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from probe import __version__
 from probe.core.secret import Redactor
 from probe.errors import NotifyError, ProbeError
-from probe.net.threads import threads
+from probe.net.lookup import SystemResolver
 from probe.notifiers.hide import origin
 from probe.notifiers.text import one_line
 
@@ -48,7 +46,7 @@ class Poster:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=0, resolver=_Resolver(), use_dns_cache=False),
+            connector=aiohttp.TCPConnector(force_close=True, limit=0, resolver=SystemResolver(), use_dns_cache=False),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._seconds),
             headers={"User-Agent": f"probe/{__version__}", "Accept-Encoding": "identity"},
@@ -67,8 +65,12 @@ class Poster:
         `hide` masks whatever of the answer comes out, here or in the error.
         """
         try:
+            # Encoded as it is written: so that a service that repeats it repeats what is known to be secret.
             async with self._session.post(
-                url, data=body, headers={"Content-Type": "application/json", **headers}, allow_redirects=False
+                URL(url, encoded=True),
+                data=body,
+                headers={"Content-Type": "application/json", **headers},
+                allow_redirects=False,
             ) as response:
                 said = one_line(hide.text(await _beginning(response)))
         except TimeoutError:
@@ -130,20 +132,3 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
             return (await response.content.read(4096)).decode(errors="replace")
     except (aiohttp.ClientError, OSError, TimeoutError):
         return ""
-
-
-class _Resolver(AbstractResolver):
-    """Asks the system, in threads that do not hold up the end of the process, as the loop's own would."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of a host."""
-        found = await threads.run(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
-        return [
-            ResolveResult(hostname=host, host=str(at[0]), port=int(at[1]), family=of, proto=proto, flags=0)
-            for of, _, proto, _, at in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""

@@ -163,6 +163,19 @@ class Reader:
 
         return self.read(read)
 
+    def outcomes(self, *, since: datetime) -> dict[str, dict[Outcome, int]]:
+        """Region → outcome → how many runs ended so; a missed run counts all the slots that it stands for."""
+        wanted = (
+            select(places.c.region, runs.c.outcome, func.sum(func.coalesce(runs.c.slots, 1)))
+            .join(places, places.c.id == runs.c.place)
+            .where(runs.c.outcome.in_(list(Outcome)), runs.c.started >= since)  # as the index is made
+            .group_by(places.c.region, runs.c.outcome)
+        )
+        found: dict[str, dict[Outcome, int]] = {}
+        for region, outcome, count in self.read(lambda connection: connection.execute(wanted).all()):
+            found.setdefault(region, {})[Outcome(outcome)] = count
+        return found
+
     def incidents(self, *, open_only: bool = False, limit: int = 100) -> tuple[Incident, ...]:
         """Incidents, newest first."""
         wanted = select(incidents.c.body).order_by(incidents.c.opened.desc(), incidents.c.id.desc()).limit(limit)

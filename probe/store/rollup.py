@@ -95,7 +95,7 @@ def roll_up(connection: Connection) -> bool:
                 "place": key[0],
                 "span": key[1],
                 "start": key[2],
-                **_values(more),
+                **_values(stored[key].plus(more) if key in stored else more),
             }
             for key, more in added.items()
         ],

@@ -25,7 +25,7 @@ class SqliteStore:
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
         self._writer = writer
-        self._settings = database.settings
+        self.settings = database.settings
 
     @property
     def low_on_space(self) -> bool:
@@ -42,7 +42,7 @@ class SqliteStore:
 
     async def tidy(self, now: datetime) -> None:
         """Roll up, forget what is older than it is kept for, and put the ballast back when there is room."""
-        for piece in tidying(self._settings, now):
+        for piece in tidying(self.settings, now):
             while await self._writer.run(partial(self._database.transact, piece)):
                 pass
         await self._writer.run(self._database.space.make)

@@ -419,6 +419,15 @@ def test_chosen_channels_are_tried(cli: Any, tmp_path: Path, hook: str, monkeypa
     assert Hook.seen == []
 
 
+def test_what_the_terminal_shows_is_not_in_the_json(cli: Any, tmp_path: Path) -> None:
+    """A channel that prints prints beside the document."""
+    configure(tmp_path, '[channels.here]\nkind = "terminal"\n')
+    result = cli(tmp_path, "notify", "test", "--json")
+    assert [c["channel"] for c in json.loads(result.stdout)["channels"]] == ["here"]
+    assert "TEST: probe on " in result.stderr
+    assert "TEST: probe on " in cli(tmp_path, "notify", "test").stdout
+
+
 def test_no_channel_to_try(cli: Any, tmp_path: Path) -> None:
     """Nobody would be told: a mistake, with what to write."""
     configure(tmp_path)

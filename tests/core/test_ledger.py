@@ -54,6 +54,15 @@ def test_old_hours_are_dropped_when_asked_for() -> None:
     assert Ledger().first() is None
 
 
+def test_a_late_run_of_an_old_hour_counts_for_the_hour() -> None:
+    """Its minutes are forgotten: a cut hour is counted whole, never in part."""
+    ledger = Ledger()
+    ledger.add(START, good=2)
+    ledger.forget(START + timedelta(days=4))
+    ledger.add(START + timedelta(minutes=50), bad=1)
+    assert ledger.between(START + timedelta(minutes=30), START + timedelta(hours=1)) == Counts(good=2, bad=1)
+
+
 def test_shares() -> None:
     """The ratio is of what counts, the coverage of what was due; nothing counted is no ratio."""
     assert Counts(3, 1, 4).ratio == 0.25

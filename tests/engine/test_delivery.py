@@ -121,6 +121,7 @@ async def test_a_notification_is_sent_once_and_its_answer_kept() -> None:
     async with post.working():
         post.tell("i1")
         post.tell("i1")  # the same key again: once
+        assert post.delivery.pending == {"oncall": 1}
         await asyncio.sleep(1)
         assert post.delivery.pending == {"oncall": 0}
     (attempt,) = post.attempts
@@ -357,6 +358,19 @@ async def test_channels_come_and_go() -> None:
         assert new.keys == ["i2:1:opened:new"]
     assert post.fates("i1") == [Fate.FAILED, Fate.WITHDRAWN]
     assert post.fates("i3") == [Fate.WITHDRAWN]
+
+
+async def test_a_stop_with_nothing_to_send_is_at_once() -> None:
+    """Also when something is held back, or put off."""
+    post, loop = Post(idle=Service(), held=Service(), waits=Service(refuse)), asyncio.get_running_loop()
+    post.muted["i1"] = post.clock.now() + timedelta(hours=1)
+    async with post.working():
+        post.tell("i1", channel="held")
+        post.tell("i2", channel="waits")
+        await asyncio.sleep(0.5)
+        stopped = loop.time()
+    assert loop.time() == stopped
+    assert post.delivery.pending == {"idle": 0, "held": 1, "waits": 1}
 
 
 async def test_a_stop_sends_what_it_can() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from probe.core.check import CheckId, CheckSpec, Function
 from probe.core.failure import Failure
-from probe.core.run import Observation, Outcome, Run, Why
+from probe.core.run import Observation, Outcome, Run, Slot, Why
 from probe.core.secret import Redactor, Secret
 from probe.core.target import BrowserKind, Region, Target
 from probe.engine.capacity import browser_capacity
@@ -138,6 +139,27 @@ async def test_waiting_for_room_is_not_the_runs_time() -> None:
     async with runner_of(Scripted(takes=1), plan(network=1)) as runner:
         await runner.run_all(checks(2), watch=watch)
     assert watch.events == ["started c0", "passed c0", "started c1", "passed c1"]
+
+
+@pytest.mark.looptime
+async def test_the_place_in_the_schedule_and_the_lag() -> None:
+    """A run says which slot it is, and how much later than due it had its place; never less than nothing."""
+    slot, now = Slot(number=7, due=NOW), asyncio.get_running_loop().time()
+    watch = Noted()
+    async with runner_of(Scripted(takes=2), plan(network=1)) as runner, asyncio.TaskGroup() as group:
+        for job, due in zip(checks(3), (now + 5, now, now - 1), strict=True):
+            group.create_task(runner.run(job, Why.SCHEDULED, slot=slot, due=due, watch=watch), name="run")
+    assert [r.lag for r in watch.runs] == [0.0, 2.0, 5.0]
+    assert [(r.slot, r.why) for r in watch.runs] == [(slot, Why.SCHEDULED)] * 3
+
+
+async def test_evidence_stops_while_there_is_no_room_for_it() -> None:
+    """It is asked before each run."""
+    prober, room = Scripted(), [True, False]
+    async with runner_of(prober, replace(plan(), keep_evidence=lambda: room.pop(0))) as runner:
+        await runner.run(Job(spec(), HOME))
+        await runner.run(Job(spec(), HOME))
+    assert [c.evidence_dir is None for c in prober.contexts] == [False, True]
 
 
 async def test_no_prober_is_our_trouble() -> None:

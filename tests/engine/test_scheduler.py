@@ -209,16 +209,18 @@ async def test_a_jump_forward_or_a_suspend_runs_once(seconds: float) -> None:
     assert_tiled(world.rows)
 
 
-@pytest.mark.parametrize("seconds", [1.5, 20.0, 61.0, 3600.0, 86400.0 * 400])
-async def test_a_jump_back_neither_repeats_nor_waits(seconds: float) -> None:
-    """Two runs stay between half and one and a half interval apart; numbers go on; the grid is that of the new time."""
+@pytest.mark.parametrize("moment", [300.0, 315.0, 330.0, 345.0])
+@pytest.mark.parametrize("seconds", [1.5, 20.0, 35.0, 59.0, 61.0, 3600.0, 86400.0 * 400])
+async def test_a_jump_back_neither_repeats_nor_waits(seconds: float, moment: float) -> None:
+    """The next run comes within one and a half interval, half to two after the last; numbers go on, on the new grid."""
     world, check = World(), job()
     async with world.alive(check):
-        await asyncio.sleep(300)
+        await asyncio.sleep(moment)
         world.clock.jump(-seconds)
         await asyncio.sleep(600)
+    assert min(at for at in world.times() if at > moment) - moment < 91
     gaps = [b - a for a, b in pairwise(world.times())]
-    assert all(29 < gap < 91 for gap in gaps)
+    assert all(29 < gap < 120 for gap in gaps)
     assert sum(abs(gap - 60) > 1 for gap in gaps) <= 1
     assert all(r.outcome is Outcome.PASSED and r.lag < 1.1 for r in world.rows)
     assert_tiled(world.rows)
@@ -253,8 +255,20 @@ async def test_a_stop_lets_runs_end_and_aborts_what_does_not() -> None:
     assert_tiled(world.rows)
 
 
+async def test_a_slot_that_comes_due_within_the_grace() -> None:
+    """It is not begun any more, and has its row."""
+    world = World(lambda _: 10**6)
+    async with world.alive(job("late", cron=EACH_MINUTE), job("stuck", cron="0 0 1 1 *")) as scheduler:
+        scheduler.ask([Ask(check=CheckId("stuck"), region="home", why=Why.MANUAL)])
+        await asyncio.sleep(28)  # two seconds before the minute
+    assert [(r.check, r.outcome, r.slot and r.slot.number) for r in world.rows] == [
+        ("stuck", Outcome.ABORTED, None),
+        ("late", Outcome.ABORTED, 0),
+    ]
+
+
 async def test_a_stop_in_the_very_moment_of_a_due() -> None:
-    """A run whose task was cancelled before its first step, and a slot that comes due within the grace, have their rows."""
+    """Without any grace, what has only just begun has its row, too."""
     world = World(lambda _: 10**6, network=1)
     jobs = [job(str(i), cron=EACH_MINUTE) for i in range(3)]
     stop = asyncio.Event()
@@ -365,6 +379,10 @@ async def test_a_check_that_comes_back_goes_on_with_its_numbers() -> None:
         scheduler.plan([check], world.last())
         assert world.slots()[-1] == (3, 10)
         await asyncio.sleep(30)
+        scheduler.plan([])
+        await asyncio.sleep(200)
+        scheduler.plan([check])
+        await asyncio.sleep(60)
     assert_tiled(world.rows)
 
 
@@ -382,7 +400,7 @@ async def test_a_gone_check_whose_slots_waited() -> None:
 async def test_it_ticks_every_second() -> None:
     """Others see that it lives, also when nothing is due."""
     world, loop = World(), asyncio.get_running_loop()
-    async with world.alive() as scheduler:
+    async with world.alive(job(every=timedelta(days=1))) as scheduler:
         for _ in range(20):
             await asyncio.sleep(0.7)
             assert loop.time() - scheduler.ticked <= 1.0

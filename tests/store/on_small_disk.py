@@ -49,6 +49,9 @@ async def full() -> dict[str, Any]:
                     room = os.statvfs(DISK)
                     file.write(bytes(room.f_bavail * room.f_frsize))
         told["accepted"] = accepted
+        os.truncate(stuff, stuff.stat().st_size - 2 * BALLAST)
+        await store.tidy(at(0))
+        told["ballast made from the last room"] = (DISK / "ballast").exists()
         stuff.unlink()
         await store.tidy(at(0))
         await store.commit(Record(alive=at(number)))

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from probe.core.state import Change
 from probe.errors import StoreUnavailable
 from probe.ports import Record
 from probe.store.reader import Backlog, Receipt, open_reader
+from probe.store.retention import tidying
+from probe.store.rollup import roll_up
 from tests.core.builders import NOW
 from tests.store.builders import (
     DOWN,
@@ -141,6 +144,23 @@ async def test_percentiles(tmp_path: Path) -> None:
         exact = durations[int(share * 50) - 1]
         assert hours[0].percentile(share) == pytest.approx(exact, rel=1 / 12)
     assert hours[0].sum.longest == pytest.approx(durations[-1], abs=1e-6)
+
+
+async def test_a_run_that_comes_while_tidying(tmp_path: Path) -> None:
+    """An old one that is stored after the rolling up, and before the forgetting, is not forgotten uncounted."""
+    late = at(60) + timedelta(days=14)
+    async with store_in(tmp_path) as store:
+        await store.commit(Record(runs=(run(1),)))
+        for piece in tidying(store._settings, late):
+            while await store._writer.run(partial(store._database.transact, piece)):
+                pass
+            if piece is roll_up:
+                await store.commit(Record(runs=(run(2),)))
+        assert await names(tmp_path) == ["run-2"]
+        await store.tidy(late)
+    assert await names(tmp_path) == []
+    hours = await read(tmp_path, lambda reader: reader.stretches("cart", since=NOW))
+    assert [s.sum.passed for s in hours] == [2]
 
 
 async def test_nothing_there_yet(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ async def test_a_disk_that_is_really_full() -> None:
     assert "no room left" in told["error"]
     assert told["accepted"] == told["stored"]
     assert told["integrity"] == "ok"
+    assert not told["ballast made from the last room"]
     assert told["afterwards"] == {"committed": True, "low": False, "ballast": True}
 
 

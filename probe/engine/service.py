@@ -1,0 +1,102 @@
+"""What the daemon does, over ports alone: run on schedule, record and judge, deliver. Knows no file, process or signal."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from probe.core.evaluate import Acknowledge, Mute
+from probe.core.hold import hold, standing
+from probe.core.incident import IncidentId
+from probe.core.ledger import FINE
+from probe.core.notification import Notification
+from probe.core.rules import Rules
+from probe.core.state import Ask
+from probe.engine.delivery import Delivery
+from probe.engine.narrate import narrate
+from probe.engine.recorder import Recorder
+from probe.engine.runner import Job
+from probe.engine.scheduler import RunOne, Scheduler
+from probe.ports import Clock, Notifier, Restored, Store
+
+FAREWELL: Final = timedelta(seconds=10)
+"""How long, after the last run has ended, alerts that are due are still tried, and what is left is written."""
+
+
+class Service:
+    """Scheduler, recorder and delivery, wired. To be made inside the running loop."""
+
+    def __init__(
+        self, store: Store, restored: Restored, rules: Rules, run: RunOne, clock: Clock, rand: random.Random
+    ) -> None:
+        self.state = restored.state
+        self._clock = clock
+        self._muted: dict[IncidentId, datetime] = {
+            incident.id: incident.muted_until
+            for incident in restored.state.incidents.values()
+            if incident.muted_until is not None
+        }
+        self.recorder = Recorder(store, self.state, rules, clock, self._ask, self._announce, narrate)
+        self.delivery = Delivery(
+            {}, self.recorder.settle, self.recorder.say, clock, self._held, rand, open_for=self._standing
+        )
+        self.scheduler = Scheduler(run, self.recorder.put, clock)
+        self._restored = restored
+
+    def plan(
+        self, rules: Rules, jobs: Iterable[Job], unscheduled: Iterable[Job], *, alive: datetime | None = None
+    ) -> None:
+        """Work by these rules from now on. `alive` is given at the start: until when we were surely running before."""
+        self.recorder.rules = rules
+        last = {
+            (check, region): place.slot
+            for check, state in self.state.checks.items()
+            for region, place in state.places.items()
+            if place.slot is not None
+        }
+        self.scheduler.plan(jobs, last, alive, unscheduled)
+
+    def use(self, notifiers: Mapping[str, Notifier], timeouts: Mapping[str, timedelta]) -> None:
+        """Tell people through these channels from now on."""
+        self.delivery.use(notifiers, timeouts)
+
+    def forget(self, now: datetime, keep_counts: timedelta) -> None:
+        """Keep counts by the minute only as long as burn rates look at them, and by the hour no longer than that."""
+        for ledger in self.state.ledgers.values():
+            ledger.forget(now - FINE, all_before=now - keep_counts)
+
+    async def run(self, stop: asyncio.Event, grace: timedelta) -> None:
+        """Work until `stop`. Then, in the order in which things flow: runs end, are judged, are told, are written."""
+        self.delivery.announce(self._restored.pending, self._restored.tries, self._restored.again)
+        told, written = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.recorder.run(written, FAREWELL), name="recorder")
+            delivering = group.create_task(self.delivery.run(told, FAREWELL), name="delivery")
+            await self.scheduler.run(stop, grace)
+            await self.recorder.flush()
+            told.set()
+            await asyncio.wait([delivering])
+            written.set()
+
+    async def acknowledge(self, incident: IncidentId, by: str) -> None:
+        """Somebody takes care of an incident; `KeyError` when it is not open. Written down when it returns."""
+        await self.recorder.act(Acknowledge(incident=incident, by=by))
+
+    async def mute(self, incident: IncidentId, until: datetime | None, by: str) -> None:
+        """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
+        await self.recorder.act(Mute(incident=incident, until=until, by=by))
+        self._muted[incident] = until or self._clock.now()
+        self.delivery.wake()
+
+    def _ask(self, asks: Iterable[Ask]) -> None:
+        self.scheduler.ask(asks)
+
+    def _announce(self, notifications: Iterable[Notification]) -> None:
+        self.delivery.announce(notifications)
+
+    def _held(self, notification: Notification) -> datetime | None:
+        return hold(notification, self.recorder.rules, self._muted, self._clock.now())
+
+    def _standing(self, channel: str) -> tuple[Notification, ...]:
+        return standing(self.state, self.recorder.rules, channel, self._clock.now())
