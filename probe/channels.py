@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from probe.core.notification import Notification
@@ -14,31 +14,37 @@ from probe.registry import load
 log = logging.getLogger(__name__)
 
 
+_Held = tuple[ChannelSettings, Notifier, asyncio.Event]
+"""What a notifier was made from, the notifier, and the end of its time."""
+
+
 class Channels:
     """Holds one notifier for each channel. Each lives in a task of its own, so that it can go while the others stay."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
-        self._open: dict[str, tuple[ChannelSettings, Notifier, asyncio.Event]] = {}
+        self._open: dict[str, _Held] = {}
 
     async def adopt(self, wanted: Mapping[str, ChannelSettings], redactor: Redactor) -> dict[str, Notifier]:
-        """Open what is new or has changed, close what is gone; the notifiers by name.
+        """Open what is new or has changed, then close what is gone; the notifiers by name. What they replace works until then.
 
         A channel whose settings cannot be used has one that refuses everything: so that it is disabled, and said to
         be so on the others, as soon as it has something to say.
         """
-        for name, (settings, _, gone) in list(self._open.items()):
-            if wanted.get(name) != settings:
-                del self._open[name]
-                gone.set()
-        for name, settings in wanted.items():
-            if name not in self._open:
-                self._open[name] = await self._opened(settings, redactor)
+        kept = {name: held for name, held in self._open.items() if wanted.get(name) == held[0]}
+        fresh: dict[str, _Held] = {}
+        try:
+            for name, settings in wanted.items():
+                if name not in kept:
+                    fresh[name] = await self._opened(settings, redactor)
+        except BaseException:  # we are stopped on the way
+            _let_go(fresh.values())
+            raise
+        _let_go(held for name, held in self._open.items() if name not in kept)
+        self._open = {**kept, **fresh}
         return {name: notifier for name, (_, notifier, _) in self._open.items()}
 
-    async def _opened(
-        self, settings: ChannelSettings, redactor: Redactor
-    ) -> tuple[ChannelSettings, Notifier, asyncio.Event]:
+    async def _opened(self, settings: ChannelSettings, redactor: Redactor) -> _Held:
         ready: asyncio.Future[Notifier] = asyncio.get_running_loop().create_future()
         gone = asyncio.Event()
         self._group.create_task(_hold(settings, redactor, ready, gone), name=f"notifier {settings.name}")
@@ -50,9 +56,13 @@ class Channels:
 
     def close(self) -> None:
         """Close all of them."""
-        for _, _, gone in self._open.values():
-            gone.set()
+        _let_go(self._open.values())
         self._open.clear()
+
+
+def _let_go(held: Iterable[_Held]) -> None:
+    for _, _, gone in held:
+        gone.set()
 
 
 class Refusing:
@@ -83,8 +93,9 @@ async def _hold(
     try:
         factory: NotifierFactory = await asyncio.to_thread(load, "probe.notifiers", settings.kind)
         async with factory(settings, redactor) as notifier:
-            ready.set_result(notifier)
-            await gone.wait()
+            if not ready.done():  # somebody waits for it still
+                ready.set_result(notifier)
+                await gone.wait()
     except ProbeError as error:
         if ready.done():
             raise

@@ -19,12 +19,12 @@ from probe.core.diagnostic import Diagnostic
 from probe.core.encode import timestamp
 from probe.core.incident import IncidentId
 from probe.core.run import Run, Slot, Why
-from probe.core.secret import Redactor
+from probe.core.secret import Redactor, Secret
 from probe.core.slo import length
 from probe.core.state import Ask
 from probe.engine.runner import Job, SystemClock, Watch
 from probe.engine.service import Service
-from probe.errors import ConfigError, StoreUnavailable
+from probe.errors import ConfigError, ProbeError, StoreUnavailable
 from probe.generation import Generation, keep
 from probe.heartbeat import heartbeat
 from probe.loader import LoadedChecks, load
@@ -57,11 +57,13 @@ def run(
 
     Raises `ConfigError` for a configuration that cannot be used, `ProbeError` when there is no place to run.
     """
+    known: set[Secret] = set()  # of earlier readings, too: runs and channels that had them may still go on
 
     def read() -> LoadedChecks:
         loaded = adapt(load(path, environ=environ))
         config = loaded.config
-        logs.configure(log_level or config.log_level, config.log == "json", Redactor(config.secrets))
+        known.update(config.secrets)
+        logs.configure(log_level or config.log_level, config.log == "json", Redactor(known))
         for warning in loaded.warnings:
             log.warning("%s", warning)
         return loaded
@@ -121,7 +123,7 @@ class Daemon:
         self._channels = Channels(group)
         self._stop = asyncio.Event()
         self._hup = asyncio.Event()
-        self._reloading = asyncio.Lock()
+        self._askers: list[asyncio.Future[tuple[Diagnostic, ...]]] = []
         self._is_ready = False
         self._started = self._clock.now()
         self._reloaded: datetime | None = None
@@ -223,30 +225,47 @@ class Daemon:
         while True:
             await self._hup.wait()
             self._hup.clear()
-            await self.reload()
+            askers, self._askers = self._askers, []
+            found = await self._reload()
+            for asker in askers:
+                if not asker.done():
+                    asker.set_result(found)
 
     async def reload(self) -> tuple[Diagnostic, ...]:
-        """Read the configuration again; with an error the old one stays. Unchanged checks keep schedule and state."""
-        async with self._reloading:
-            self._notify.reloading()
-            try:
-                loaded = await asyncio.to_thread(self._read)
-                fresh = await self._make(loaded)
-            except ConfigError as error:
-                self._reload_error = str(error)
-                log.error("the new configuration cannot be used, the old one stays: %s", error)  # noqa: TRY400  # a user's mistake
-                return error.diagnostics
-            finally:
-                self._reloaded = self._clock.now()
+        """Read the configuration again; with an error the old one stays. Unchanged checks keep schedule and state.
+
+        It goes on when whoever asked does not wait for it any more: half a reload would be none.
+        """
+        asker: asyncio.Future[tuple[Diagnostic, ...]] = self._loop.create_future()
+        self._askers.append(asker)
+        self._hup.set()
+        return await asker
+
+    async def _reload(self) -> tuple[Diagnostic, ...]:
+        self._notify.reloading()
+        try:
+            found, self._reload_error = await self._renew(), ""
+            return found
+        except ProbeError as error:
+            self._reload_error = str(error)
+            log.error("the new configuration cannot be used, the old one stays: %s", error)  # noqa: TRY400  # a user's mistake
+            here = Diagnostic(file=str(self._generation.config.path), what=str(error))
+            return error.diagnostics if isinstance(error, ConfigError) else (here,)
+        finally:
+            self._reloaded = self._clock.now()
+            if self._is_ready:  # the stop has not begun meanwhile
                 self._notify.ready(self._line())
-            old, self._generation = self._generation, fresh
-            self._reload_error = ""
-            self._service.plan(fresh.rules, fresh.jobs, fresh.unscheduled)
-            await self._open_channels()
-            old.retire()
-            _say_what_needs_a_restart(old, fresh)
-            log.info("reloaded", extra={"jobs": len(fresh.jobs), "config": fresh.hash})
-            return loaded.warnings
+
+    async def _renew(self) -> tuple[Diagnostic, ...]:
+        loaded = await asyncio.to_thread(self._read)
+        fresh = await self._make(loaded)
+        old, self._generation = self._generation, fresh
+        self._service.plan(fresh.rules, fresh.jobs, fresh.unscheduled)
+        old.retire()
+        await self._open_channels()
+        _say_what_needs_a_restart(old, fresh)
+        log.info("reloaded", extra={"jobs": len(fresh.jobs), "config": fresh.hash})
+        return loaded.warnings
 
     # --- what others ask -----------------------------------------------------------------------------------------------
 
@@ -266,6 +285,10 @@ class Daemon:
             queued=self._service.recorder.queued,
             trouble=self._service.recorder.trouble,
         )
+
+    def concern(self) -> str | None:
+        """What somebody should mend though it works."""
+        return "the last reload was refused, the old configuration is in use" if self._reload_error else None
 
     def ready(self) -> bool:
         """Whether start-up is complete and the stop has not begun."""
@@ -320,7 +343,7 @@ class Daemon:
 
 
 def _say_what_needs_a_restart(old: Generation, new: Generation) -> None:
-    for name in ("data", "listen", "heartbeat_url", "heartbeat_every", "store", "log", "log_level"):
+    for name in ("data", "listen", "heartbeat_url", "heartbeat_every", "store", "grace"):
         if getattr(old.config, name) != getattr(new.config, name):
             log.warning("a change of %s takes effect at the next start", name)
 

@@ -11,6 +11,7 @@ from probe.core.rules import Rules
 from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor
 from probe.engine.runner import Job, Runner, Watch, jobs_of
+from probe.errors import ProbeError
 from probe.loader import LoadedChecks
 
 
@@ -56,11 +57,20 @@ class Generation:
 
 
 async def keep(loaded: LoadedChecks, keep_evidence: Callable[[], bool], ready: "asyncio.Future[Generation]") -> None:
-    """Make a generation, hand it over by `ready`, and hold its browsers and connections until it has ended."""
-    async with compose(loaded.config, loaded.config.evidence_dir, keep_evidence=keep_evidence) as runner:
-        generation = Generation(loaded, runner, await asyncio.to_thread(_hash, loaded))
-        ready.set_result(generation)
-        await generation.ended()
+    """Make a generation, hand it over by `ready`, and hold its browsers and connections until it has ended.
+
+    `ready` gets a `ProbeError` when there is no room for it here (a full disk); who does not wait any more gets nothing.
+    """
+    try:
+        async with compose(loaded.config, loaded.config.evidence_dir, keep_evidence=keep_evidence) as runner:
+            generation = Generation(loaded, runner, await asyncio.to_thread(_hash, loaded))
+            if not ready.done():
+                ready.set_result(generation)
+                await generation.ended()
+    except OSError as error:
+        if ready.done():
+            raise
+        ready.set_exception(ProbeError(f"what the configuration needs cannot be made here: {error}"))
 
 
 def _hash(loaded: LoadedChecks) -> str:

@@ -18,6 +18,7 @@ from probe.engine.narrate import narrate
 from probe.engine.recorder import Recorder
 from probe.engine.runner import Job
 from probe.engine.scheduler import RunOne, Scheduler
+from probe.errors import StoreUnavailable
 from probe.ports import Clock, Notifier, Restored, Store
 
 FAREWELL: Final = timedelta(seconds=10)
@@ -56,6 +57,7 @@ class Service:
             if place.slot is not None
         }
         self.scheduler.plan(jobs, last, alive, unscheduled)
+        self.delivery.wake()  # a maintenance window may be gone
 
     def use(self, notifiers: Mapping[str, Notifier], timeouts: Mapping[str, timedelta]) -> None:
         """Tell people through these channels from now on."""
@@ -84,8 +86,18 @@ class Service:
         await self.recorder.act(Acknowledge(incident=incident, by=by))
 
     async def mute(self, incident: IncidentId, until: datetime | None, by: str) -> None:
-        """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
-        await self.recorder.act(Mute(incident=incident, until=until, by=by))
+        """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open.
+
+        After `StoreUnavailable` it holds nevertheless, and is written down later.
+        """
+        try:
+            await self.recorder.act(Mute(incident=incident, until=until, by=by))
+        except StoreUnavailable:
+            self._hush(incident, until)
+            raise
+        self._hush(incident, until)
+
+    def _hush(self, incident: IncidentId, until: datetime | None) -> None:
         self._muted[incident] = until or self._clock.now()
         self.delivery.wake()
 

@@ -14,6 +14,7 @@ from probe.errors import StoreUnavailable
 from probe.ports import Record
 from probe.store.lock import take_lock
 from probe.store.mend import mended
+from probe.store.schema import metadata
 from probe.store.settings import StoreSettings
 from probe.store.space import Space
 from probe.store.trouble import Trouble, trouble_of, unavailable
@@ -156,7 +157,20 @@ class Database:
 
     def _migrate(self, connection: Connection) -> None:
         with connection.begin():  # a file that cannot be written is noticed here
-            if check_schema(connection, self._path) != REVISIONS[-1]:
+            found = check_schema(connection, self._path)
+            if found is None:
+                create(connection)
+            elif found != REVISIONS[-1]:
                 from probe.store.migrations import upgrade  # Alembic is large, and hardly ever needed
 
                 upgrade(connection)
+
+
+def create(connection: Connection) -> None:
+    """Make all tables of the newest schema in an empty database: what the migrations would make, without Alembic."""
+    metadata.create_all(connection)
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY"
+        " (version_num))"
+    )
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))

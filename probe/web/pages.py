@@ -52,7 +52,7 @@ def _add_health(app: web.Application, daemon: Health) -> None:
         return web.Response(text=f"probe {__version__}: /healthz says whether it works, /readyz whether it is up\n")
 
     async def healthy(request: web.Request) -> web.Response:
-        return _verdict(request, daemon.healthy())
+        return _verdict(request, daemon.healthy(), daemon.concern())
 
     async def ready(request: web.Request) -> web.Response:
         return _verdict(request, None if daemon.ready() else "it is starting or stopping")
@@ -60,13 +60,14 @@ def _add_health(app: web.Application, daemon: Health) -> None:
     app.add_routes([web.get("/", front), web.get("/healthz", healthy), web.get("/readyz", ready)])
 
 
-def _verdict(request: web.Request, reason: str | None) -> web.Response:
-    """200 without a reason, 503 with one: as JSON for those who accept it, else as a line."""
+def _verdict(request: web.Request, reason: str | None, concern: str | None = None) -> web.Response:
+    """200 without a reason, 503 with one: as JSON for those who accept it, else as a line. A concern changes nothing."""
     status = 200 if reason is None else 503
     headers = {"Cache-Control": "no-store"}
     if "json" in request.headers.get("Accept", ""):
-        return _answer({"ok": reason is None, "reason": reason}, status, headers)
-    return web.Response(text=f"{reason or 'ok'}\n", status=status, headers=headers)
+        return _answer({"ok": reason is None, "reason": reason, "concern": concern}, status, headers)
+    said = (reason or "ok") + (f"; {concern}" if concern else "")
+    return web.Response(text=f"{said}\n", status=status, headers=headers)
 
 
 class _Control:

@@ -71,6 +71,10 @@ class Health(Protocol):
         """Why it does not do its work, in words; `None`: it does. Cheap: asked for every request."""
         ...
 
+    def concern(self) -> str | None:
+        """What somebody should mend though it works, such as a reload that was refused; `None`: nothing."""
+        ...
+
     def ready(self) -> bool:
         """Whether start-up is complete and the stop has not begun."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.notification import Notification, Reason
@@ -109,6 +109,7 @@ def test_next_step(
 REASONS = st.sampled_from([Reason.REMINDER, Reason.ESCALATED, Reason.OPENED])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), REASONS, st.booleans()), max_size=12, min_size=1),
     st.sets(st.sampled_from("abc")),
@@ -137,6 +138,7 @@ def test_an_incident_is_told_in_its_order(said: list[tuple[str, Reason, bool]], 
     assert did.seconds is not None or not waiting
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_waits_grow_and_end(tries: int, draw: float) -> None:
     """Full jitter: any wait up to one that doubles with each try from 5 s, and never more than 15 minutes."""
@@ -159,6 +161,7 @@ def test_trying_ends_after_a_day() -> None:
     assert again_at(OPENED, NOW + GIVEN_UP - timedelta(minutes=1), timedelta(minutes=1)) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100), max_size=60), st.integers(1, 20))
 def test_a_bucket_never_gives_more_than_its_rate(gaps: list[float], size: int) -> None:
     """In any stretch of `per` no more than twice the size, in any shorter one in proportion; it fills up again."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.check import CheckId, Cron
@@ -27,6 +27,7 @@ crons = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(grids, moments)
 def test_the_first_due_is_on_the_grid_and_within_an_interval(grid: Grid, moment: datetime) -> None:
     """Never before the moment, never later than one interval, always exactly on the grid: nothing can drift."""
@@ -36,6 +37,7 @@ def test_the_first_due_is_on_the_grid_and_within_an_interval(grid: Grid, moment:
     assert grid.first(due) == due
 
 
+@settings(deadline=None)
 @given(grids, moments, st.integers(0, 200))
 def test_dues_follow_each_other_by_exactly_the_interval(grid: Grid, moment: datetime, steps: int) -> None:
     """The n-th due after one is n intervals later, and the one after any moment is the first after it."""
@@ -44,6 +46,7 @@ def test_dues_follow_each_other_by_exactly_the_interval(grid: Grid, moment: date
     assert grid.following(moment) == grid.first(moment + timedelta(microseconds=1))
 
 
+@settings(deadline=None)
 @given(st.one_of(grids, crons), moments, st.floats(-1, 60))
 def test_counts_equal_a_walk(schedule: Schedule, moment: datetime, intervals: float) -> None:
     """The number of dues in a stretch is what one counts by walking from due to due; none when it is turned around."""
@@ -56,6 +59,7 @@ def test_counts_equal_a_walk(schedule: Schedule, moment: datetime, intervals: fl
     assert schedule.count(moment, until) == walked
 
 
+@settings(deadline=None)
 @given(crons, moments)
 def test_cron_dues_only_go_forward(cron: CronTimes, moment: datetime) -> None:
     """Also over the hours that come twice or never: each due is later than the one before."""

@@ -77,6 +77,14 @@ class Scene:
         await self.daemon.start()
         await self.wait(self.daemon.is_up, "the daemon watches")
 
+    async def ended(self) -> int:
+        """The exit code of a daemon that was told to end."""
+
+        async def gone() -> list[int]:
+            return [] if self.daemon.code is None else [self.daemon.code]
+
+        return (await until(gone, LONG, "the daemon ends", 0.05))[0]
+
     async def wait(self, look: Callable[[], Any], what: str) -> Any:
         """The first truthy answer; says what was awaited and shows the log when there is none, or no daemon."""
 

@@ -40,7 +40,7 @@ from tests.simulation.world import (
 LOOK = 600.0
 """Seconds between two looks at everything."""
 GRACE = timedelta(seconds=30)
-AWAKE = (60.0, 180.0)
+AWAKE = (60.0, 240.0)
 """Seconds before and after an act in which scheduler and recorder keep their real pace."""
 ALWAYS = timedelta(days=4000)
 

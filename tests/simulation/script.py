@@ -81,7 +81,7 @@ class _Draw:
 
     def all(self) -> None:
         at = HOUR
-        while (at := at + self.rand.expovariate(1 / (2.5 * HOUR))) < self.end:
+        while (at := at + self.rand.expovariate(1 / (1.5 * HOUR))) < self.end:
             kinds = {
                 self.outage: 5,
                 self.ours: 2,

@@ -151,7 +151,7 @@ async def test_a_run_that_comes_while_tidying(tmp_path: Path) -> None:
     late = at(60) + timedelta(days=14)
     async with store_in(tmp_path) as store:
         await store.commit(Record(runs=(run(1),)))
-        for piece in tidying(store._settings, late):
+        for piece in tidying(store.settings, late):
             while await store._writer.run(partial(store._database.transact, piece)):
                 pass
             if piece is roll_up:

@@ -31,6 +31,7 @@ class FakeDaemon:
     """What it says can be set; what it is asked is in `asked`."""
 
     reason: str | None = None
+    worry: str | None = None
     up: bool = True
     incidents: tuple[str, ...] = ("7f3a-01", "7f3a-02")
     found: tuple[Diagnostic, ...] = ()
@@ -41,6 +42,9 @@ class FakeDaemon:
 
     def healthy(self) -> str | None:
         return self.reason
+
+    def concern(self) -> str | None:
+        return self.worry
 
     def ready(self) -> bool:
         return self.up

@@ -58,11 +58,17 @@ async def test_health(session: aiohttp.ClientSession, host: str) -> None:
         status, text = await page(session, address, "/")
         assert status == 200
         assert "/healthz" in text
+        daemon.worry = "the last reload was refused"
+        assert await page(session, address, "/healthz") == (200, "ok; the last reload was refused\n")
+        daemon.worry = None
         daemon.reason, daemon.up = "nothing was written for 41 s: the disk is full", False
         assert await page(session, address, "/healthz") == (503, "nothing was written for 41 s: the disk is full\n")
         assert await page(session, address, "/readyz") == (503, "it is starting or stopping\n")
         status, text = await page(session, address, "/healthz", accept="application/json")
-        assert (status, text) == (503, '{"ok": false, "reason": "nothing was written for 41 s: the disk is full"}\n')
+        assert (status, text) == (
+            503,
+            '{"ok": false, "reason": "nothing was written for 41 s: the disk is full", "concern": null}\n',
+        )
 
 
 async def test_nothing_can_be_changed_over_tcp(session: aiohttp.ClientSession) -> None:
