@@ -244,13 +244,15 @@ class Daemon:
     async def _reload(self) -> tuple[Diagnostic, ...]:
         self._notify.reloading()
         try:
-            found, self._reload_error = await self._renew(), ""
-            return found
+            found = await self._renew()
         except ProbeError as error:
             self._reload_error = str(error)
             log.error("the new configuration cannot be used, the old one stays: %s", error)  # noqa: TRY400  # a user's mistake
             here = Diagnostic(file=str(self._generation.config.path), what=str(error))
             return error.diagnostics if isinstance(error, ConfigError) else (here,)
+        else:
+            self._reload_error = ""
+            return found
         finally:
             self._reloaded = self._clock.now()
             if self._is_ready:  # the stop has not begun meanwhile
@@ -296,6 +298,7 @@ class Daemon:
 
     def status(self) -> Live:
         """What it knows about itself."""
+        delivery = self._service.delivery
         return Live(
             started=timestamp(self._started),
             pid=os.getpid(),
@@ -312,10 +315,7 @@ class Daemon:
             workers=_children(),
             recorder={"queued": self._service.recorder.queued, "trouble": self._service.recorder.trouble},
             channels={
-                name: {
-                    "pending": self._service.delivery.pending.get(name, 0),
-                    "disabled": self._service.delivery.disabled.get(name),
-                }
+                name: {"pending": delivery.pending.get(name, 0), "disabled": delivery.disabled.get(name)}
                 for name in self._generation.config.channels
             },
         )

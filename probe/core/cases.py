@@ -47,8 +47,9 @@ def judge(draft: Draft, watched: Watched, run: RunId | None = None) -> None:
         return
     severity = _severity(draft, verdict, bad)
     if incident is None:
-        members = {watched.id: _member(watched.id, bad, draft.now), **_companions(draft, watched)}
-        first = min(members.values(), key=lambda member: (member.since, member.check))
+        found = [_member(watched.id, bad, draft.now), *_companions(draft, watched)]
+        members = {member.check: member for member in sorted(found, key=lambda member: (member.since, member.check))}
+        first = next(iter(members.values()))
         incident = Incident(
             id=incident_id(watched.cause, first.since, first.run),
             cause=watched.cause,
@@ -64,15 +65,15 @@ def judge(draft: Draft, watched: Watched, run: RunId | None = None) -> None:
         draft.raise_to(incident, verdict, severity, f"{watched.id} from {', '.join(sorted(bad))}", run)
 
 
-def _companions(draft: Draft, watched: Watched) -> dict[CheckId, Member]:
+def _companions(draft: Draft, watched: Watched) -> list[Member]:
     """The other checks of the same cause that fail just now, though nothing is decided about them yet."""
-    found = {}
+    found = []
     for check in sorted(draft.state.suspects - {watched.id}):
         other = draft.rules.checks.get(check)
         if other is not None and other.cause == watched.cause:
             bad = {name: place for name, place in draft.reporting(other).items() if place.fails}
             if bad:
-                found[check] = _member(check, bad, draft.now)
+                found.append(_member(check, bad, draft.now))
     return found
 
 
@@ -109,7 +110,8 @@ def _join(draft: Draft, incident: Incident, watched: Watched, bad: Mapping[str, 
     """The incident with the check among its members, failing from these regions too. What burned is explained by it."""
     member, found = incident.members.get(watched.id), _member(watched.id, bad, draft.now)
     if member is None:
-        joined = replace(incident, members={**incident.members, watched.id: found})
+        since = min(incident.since, found.since)
+        joined = replace(incident, since=since, members={**incident.members, watched.id: found})
         draft.put_incident(joined, What.JOINED, f"{watched.id}: {found.failure}", run)
         return joined
     regions = tuple(sorted({*member.regions, *bad}))

@@ -14,7 +14,7 @@ from probe.core.notification import Reason
 from probe.core.place import after, taken_back, tallies_of
 from probe.core.rules import Rules, Watched
 from probe.core.run import Outcome, Run, Why
-from probe.core.state import Change, Place, State
+from probe.core.state import Change, CheckState, Place, State
 from probe.core.verdict import awaits_control, is_lasting
 
 AGAIN: Final = timedelta(seconds=15)
@@ -59,6 +59,9 @@ def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
             _control(draft, event)
         elif (watched := rules.checks.get(event.check)) is not None:
             _run(draft, event, watched)
+        elif event.slot is not None:  # it was removed meanwhile: should it come back, its slots go on from here
+            before = draft.check(event.check).places.get(event.region, Place())
+            draft.put_place(event.check, event.region, replace(before, slot=event.slot))
     elif isinstance(event, Tick):
         _tick(draft)
     else:
@@ -192,6 +195,11 @@ def _look_after(draft: Draft, cause: str) -> None:
     for check in draft.state.incidents[cause].members:
         incident = draft.incident(cause)
         if incident is not None and not _is_watched(check, draft.rules) and incident.members[check].recovered is None:
+            # Should it come back and still fail, that is another incident, with a beginning and keys of its own.
+            places = draft.check(check).places.items()
+            draft.put_check(
+                check, CheckState(places={name: Place(slot=p.slot, outcome=p.outcome) for name, p in places})
+            )
             cases.leave(draft, incident, check, draft.now, " is no longer watched")
     if (incident := draft.incident(cause)) is not None and not incident.members:
         burns.end(draft, incident)

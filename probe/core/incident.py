@@ -49,7 +49,7 @@ class Member:
 class Incident:
     """Opened, updated, resolved; at most one is open for a cause.
 
-    `cause` is a host (`shop.example`), a region of ours (`probe:eu-west`), or an objective (`slo:checkout`). `since` is
+    `members` are in the order in which they came to be known. `cause` is a host (`shop.example`), a region of ours (`probe:eu-west`), or an objective (`slo:checkout`). `since` is
     the start of the first bad run, `opened` when it was decided. `told` are the channels that were told of it, to
     which everything further goes. `announced` counts what was said, and makes each announcement's key its own.
     """
@@ -74,8 +74,8 @@ class Incident:
 
     @property
     def first(self) -> Member | None:
-        """The member that failed first."""
-        return min(self.members.values(), key=lambda m: (m.since, m.check), default=None)
+        """The member that speaks for all: of those that it opened with, the one that failed first."""
+        return next(iter(self.members.values()), None)
 
 
 class What(StrEnum):

@@ -5,8 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +15,8 @@ from typing import Any
 from probe.demo.child import shop_process
 from probe.demo.ports import shop_url
 from scripts.bench.blackbox import blackbox_cpu
-from scripts.bench.measure import case, ratio, spread, table
+from scripts.bench.daemon_section import daemon_section
+from scripts.bench.measure import case, http_server, ratio, spread, table
 from scripts.bench.start import one_shot_config, started
 
 PAGE = Path("docs/performance.md")
@@ -30,7 +29,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=2000, help="HTTP runs a round; HTTPS takes half as many")
     parser.add_argument("--journeys", type=int, default=8, help="browser journeys a round")
+    parser.add_argument("--only", choices=["daemon"], help="measure only this, and leave the rest of the page as it is")
     options = parser.parse_args()
+    if options.only:
+        page = PAGE.read_text(encoding="utf-8").partition("## The daemon")[0].rstrip()
+        PAGE.write_text(f"{page}\n\n{daemon_section(options.rounds)}\n", encoding="utf-8")
+        print(f"wrote {PAGE}")
+        return
     with TemporaryDirectory(prefix="pbench-") as name, http_server(Path(name)) as (plain, secure):
         folder = Path(name)
         sections = [
@@ -40,20 +45,9 @@ def main() -> None:
         with shop_process(SHOP_PORT):
             sections.append(browser_section(options.rounds, options.journeys))
             sections.append(distortion_section(max(2, options.rounds // 2), options.journeys))
+    sections.append(daemon_section(max(2, options.rounds // 2)))
     PAGE.write_text("\n\n".join([head(options), *sections]) + "\n", encoding="utf-8")
     print(f"wrote {PAGE}")
-
-
-@contextmanager
-def http_server(folder: Path) -> Iterator[tuple[str, str]]:
-    command = [sys.executable, "-m", "scripts.bench.server", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        plain, secure = process.stdout.readline().split()
-        try:
-            yield f"http://127.0.0.1:{plain}/", f"https://127.0.0.1:{secure}/"
-        finally:
-            process.terminate()
 
 
 def head(options: argparse.Namespace) -> str:

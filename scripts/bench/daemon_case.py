@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from scripts.bench.__main__ import http_server
+from scripts.bench.measure import http_server
 
 PORT = 9391
 

@@ -5,7 +5,9 @@ import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -48,6 +50,18 @@ def case(module: str, *arguments: str, timeout: float = 600) -> dict[str, Any]:
         sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return result
+
+
+@contextmanager
+def http_server(folder: Path) -> Iterator[tuple[str, str]]:
+    command = [sys.executable, "-m", "scripts.bench.server", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        plain, secure = process.stdout.readline().split()
+        try:
+            yield f"http://127.0.0.1:{plain}/", f"https://127.0.0.1:{secure}/"
+        finally:
+            process.terminate()
 
 
 def spread(values: Iterable[float], digits: int = 2) -> str:

@@ -14,8 +14,8 @@ from tests.daemon.inbox import Mood
 
 @pytest.mark.timeout(180)
 async def test_a_short_night(tmp_path: Path) -> None:
-    """A dozen kills of daemon, workers, browser and driver, while the shop breaks and a channel misbehaves: see verify.py."""
-    async with chaos(tmp_path, seed=4, kills=12, pause=(0.2, 3.0), settle=90) as end:
+    """Eight kills of daemon, workers, browser and driver, while the shop breaks and a channel misbehaves: see verify.py."""
+    async with chaos(tmp_path, seed=4, kills=8, pause=(0.2, 2.5), settle=90) as end:
         broken = broken_promises(end)
         arrivals = end.world.inbox.arrivals
         connection = sqlite3.connect(f"file:{end.database}?mode=ro", uri=True)
@@ -23,10 +23,10 @@ async def test_a_short_night(tmp_path: Path) -> None:
         connection.close()
     assert broken == []
     # It was a night worth the name.
-    assert sum(end.seen.acts[act] for act in KILLS) == 12
-    assert end.seen.acts["daemon"] >= 4
+    assert sum(end.seen.acts[act] for act in KILLS) == 8
+    assert end.seen.acts["daemon"] >= 2
     assert set(outcomes) >= {"passed", "failed", "aborted"}
-    assert len(end.seen.runs) > 100
+    assert len(end.seen.runs) > 60
     moods = Counter(arrival.mood for arrival in arrivals if arrival.channel == SHAKY)
     assert moods[Mood.OK] < moods.total()
     assert {notice["reason"] for a in arrivals if a.channel == STEADY for notice in a.notices} >= {"opened", "resolved"}

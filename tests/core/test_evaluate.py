@@ -12,8 +12,8 @@ from probe.core.failure import Failure
 from probe.core.incident import IncidentId, Verdict
 from probe.core.ledger import Counts
 from probe.core.rules import Escalation, Objective, Route, Severity
-from probe.core.run import Outcome, Why
-from probe.core.state import State
+from probe.core.run import Outcome, Slot, Why
+from probe.core.state import Change, Place, State
 from tests.core.world import BROKEN, THIRD, World, rules_of, watched
 
 FAILED, PASSED, ERRORED = Outcome.FAILED, Outcome.PASSED, Outcome.ERRORED
@@ -136,7 +136,7 @@ def test_checks_that_fail_already_are_in_from_the_start() -> None:
     w.fail("a")
     incident = w.state.incidents["shop.example"]
     assert (set(incident.members), incident.since) == ({"a", "b"}, since)
-    assert w.notes[0].message.checks == ("a", "b")
+    assert w.notes[0].message.checks == ("b", "a"), "in the order in which they began"
 
 
 def test_known_trouble_needs_no_confirmation() -> None:
@@ -378,11 +378,13 @@ def test_a_region_that_goes_blind_takes_back_only_its_own() -> None:
 # --- runs that are not judged -----------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_watched_changes_nothing() -> None:
-    """A run of a check that is gone."""
+def test_what_is_not_watched_only_gets_its_slot() -> None:
+    """The last run of a check that is gone says nothing; should the check come back, its slots go on after it."""
     w = world()
     change = w.see(FAILED, "gone")
-    assert (change.checks, change.tallies, change.asks) == ({}, (), ())
+    assert (change.tallies, change.asks, change.entries) == ((), (), ())
+    assert change.checks[CheckId("gone")].places["eu"] == Place(slot=Slot(number=1, due=w.now - timedelta(seconds=1)))
+    assert w.see(FAILED, "gone", why=Why.MANUAL) == Change()
 
 
 def test_missed_and_aborted_runs_only_lower_coverage() -> None:
@@ -522,6 +524,21 @@ def test_a_check_that_is_taken_away_leaves_its_incident() -> None:
     w.wait(5)
     assert not w.state.incidents
     assert w.said == ["opened oncall", "resolved oncall"]
+
+
+def test_a_check_that_comes_back_broken_is_another_incident() -> None:
+    """With a beginning and keys of its own: what it failed with before it was taken away was told, and is over."""
+    w = world()
+    w.fail()
+    before, rules = w.only.id, w.rules
+    w.rules = rules_of()
+    w.wait(5)
+    w.rules = rules
+    w.see(FAILED)
+    assert not w.state.incidents
+    w.fail()
+    assert w.only.id != before
+    assert w.said == ["opened oncall", "resolved oncall", "opened oncall"]
 
 
 def test_a_tick_without_anything_changes_nothing() -> None:

@@ -19,12 +19,22 @@ from tests.test_faults import CHECKS, SEEN, SPREADS, Expected
 
 THIRD_PARTY = {"third-party-hang", "cdn-missing"}
 """Faults that are not the shop's own."""
+ANY = "*"
+WAITS = {"no_response", "slow", "step_slow", "slow_body", "tls_timeout", "connect_timeout", "element"}
 ALSO: dict[str, list[Expected]] = {
-    "payment-slow": [
-        Expected("checkout_api", "checkout", {"http", "timing"}, {"no_response", "status", "step_slow"}, ""),
-    ],
+    "latency": [Expected(ANY, None, {"http", "tls", "timing", "connect"}, WAITS, "")],
+    "loss": [Expected(ANY, None, {"http", "tls", "timing", "connect"}, {*WAITS, "connection_reset"}, "")],
+    "dns-gone": [Expected(ANY, None, {"dns"}, {"name_not_found"}, "")],
+    "bad-worker": [Expected(ANY, None, {"http"}, {"status"}, "500")],
+    "db-down": [Expected(ANY, None, {"http"}, {"status"}, "503")],
+    "db-slow": [Expected(ANY, None, {"http", "timing"}, WAITS | {"status"}, "")],
+    "cache-lost": [Expected(ANY, None, {"http", "timing"}, WAITS | {"status"}, "")],
+    "payment-slow": [Expected(ANY, "checkout", {"http", "timing"}, {"no_response", "status", "step_slow"}, "")],
+    "payment-down": [Expected(ANY, "checkout", {"http"}, {"status"}, "502")],
+    "hung-process": [Expected(ANY, None, {"http", "tls", "connect"}, WAITS, "")],
+    "broken-page": [Expected(ANY, None, {"script", "content"}, {"page_error", "element", "body", "json"}, "")],
 }
-"""Checks beside those of `SEEN` that rightly suffer too, and may be the first to: the same entries."""
+"""What other checks that rightly suffer may be the first to see: the same entries, for any check."""
 SLACK = 4.0
 """Seconds for what is between the run that decides and the message: judging, writing, posting, on a busy machine."""
 CHANNEL = "team"
@@ -212,7 +222,7 @@ class Lab:
         if first is None:
             return [f"an incident without checks was opened: {notice['title']}"]
         failure = first["failure"]
-        known = [entry for entry in (*SEEN[fault], *ALSO.get(fault, ())) if entry.check == first["check"]]
+        known = [entry for entry in (*SEEN[fault], *ALSO.get(fault, ())) if entry.check in {first["check"], ANY}]
         found = []
         if not any(
             entry.step in {failure["step"], None}

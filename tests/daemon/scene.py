@@ -28,6 +28,11 @@ SECOND = 1_000_000
 """Microseconds, as moments and spans are stored."""
 
 
+def echo(request: web.Request) -> str:
+    """An answer that repeats the access header, as some errors do."""
+    return json.dumps({"token": request.headers.get("x-access", "")})
+
+
 @dataclass
 class FickleShop:
     """Answers each page with 200 unless it is `broken` (500) or `hanging`; `says` is what it answers with."""
@@ -137,7 +142,9 @@ class Scene:
 
     def address(self) -> str:
         """Where the health pages are, as the log says."""
-        return str(self.logged("health pages are at ")[0]["event"].removeprefix("health pages are at ")[: -len("/healthz")])
+        return str(
+            self.logged("health pages are at ")[0]["event"].removeprefix("health pages are at ")[: -len("/healthz")]
+        )
 
     async def page(self, path: str) -> tuple[int, str]:
         """Status and text of a health page."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from probe.store.settings import DATABASE
-from tests.daemon.scene import HOSTS, LONG, SECOND, Scene, check, gaps, manager, scene
+from tests.daemon.scene import HOSTS, LONG, SECOND, Scene, check, echo, gaps, manager, scene
 
 DOWN, STOCK, MAIL = CAUSES = tuple(HOSTS.values())
 
@@ -101,7 +101,7 @@ async def test_restarts_repeat_nothing_and_forget_nothing(place: Scene) -> None:
     place.configure(check("home"), slow, place.channel("team"), place.channel("desk"), *routes)
     place.shop.broken.add("home")
     await place.up()
-    await place.wait(lambda: place.notices(), "the opening")
+    await place.wait(place.notices, "the opening")
     await place.wait(lambda: place.slots("slow"), "a run that passed")
     assert await place.daemon.stop() == 0
     known = len(await place.slots("home"))
@@ -214,7 +214,7 @@ async def test_the_log_tells_of_transitions_and_shows_no_secret(place: Scene, mo
     though the shop repeats it in its answers, and the channel's address holds one."""
     access, address = "accessCANARYzzz1", "addressCANARYzzz2"
     monkeypatch.setenv("CANARY", access)
-    place.shop.says = lambda request: '{"token": "%s"}' % request.headers.get("x-access", "")
+    place.shop.says = echo
     place.configure(
         check("home", more='expect = { json = { "$.token" = "none" } }'),
         check("fine"),
@@ -282,13 +282,15 @@ async def test_what_is_expected_is_not_told(place: Scene) -> None:
     end = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
     place.configure(*tables, window(end - timedelta(hours=1), "1h"))
     assert (await place.ask("POST", "/reload"))["ok"]
-    await place.wait(lambda: place.notices(), "the outage that goes on")
+    await place.wait(place.notices, "the outage that goes on")
     assert datetime.now(UTC) >= end
     assert place.told() == [("opened", DOWN)]
     place.shop.broken.clear()
     await place.wait(lambda: len(place.notices()) > 1, "its end")
     assert place.told() == [("opened", DOWN), ("resolved", DOWN)]
-    marked = await place.rows("SELECT DISTINCT maintenance FROM runs WHERE outcome = 'failed' AND due < ?", micros(end.timestamp()))
+    marked = await place.rows(
+        "SELECT DISTINCT maintenance FROM runs WHERE outcome = 'failed' AND due < ?", micros(end.timestamp())
+    )
     assert marked == [("release",)]
 
 
@@ -313,7 +315,9 @@ async def test_acknowledged_muted_escalated(place: Scene) -> None:
     place.shop.broken.clear()
     await place.wait(lambda: len(place.notices("team")) == 6, "all is over")
     assert place.told("boss") == [("escalated", DOWN), ("resolved", DOWN)]
-    assert sorted(place.told("team")) == sorted((reason, cause) for reason in ("opened", "resolved") for cause in CAUSES)
+    assert sorted(place.told("team")) == sorted(
+        (reason, cause) for reason in ("opened", "resolved") for cause in CAUSES
+    )
     late = next(a for a in place.inbox.arrivals if ("resolved", MAIL) in [(n["reason"], n["cause"]) for n in a.notices])
     assert late.at - begun >= muted.total_seconds()
     await place.wait(lambda: _all_settled(place), "it is known to be told")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -40,7 +41,7 @@ from tests.simulation.world import (
 LOOK = 600.0
 """Seconds between two looks at everything."""
 GRACE = timedelta(seconds=30)
-AWAKE = (60.0, 240.0)
+AWAKE = (30.0, 150.0)
 """Seconds before and after an act in which scheduler and recorder keep their real pace."""
 ALWAYS = timedelta(days=4000)
 
@@ -137,7 +138,7 @@ class Simulation:
         try:
             restored = await self.store.restore()
         except StoreUnavailable:  # who supervises it tries again
-            self._at(self.loop.time() + 30, lambda: self.start())
+            self._at(self.loop.time() + 30, self.start)
             return
         life, ready = Life(self.store), asyncio.Event()
         self._lives += 1
@@ -280,9 +281,10 @@ class Simulation:
 
     async def run(self) -> None:
         for step in self.script.steps:
-            self._at(step.at - AWAKE[0], lambda: self._wake(1))
-            self._at(step.at, lambda step=step: self.act(step))  # type: ignore[misc]  # a default binds the loop's variable
-            self._at(step.at + AWAKE[1], lambda: self._wake(-1))
+            self._at(step.at, partial(self.act, step))
+            if step.act is not Act.MOOD:  # channels need nobody to look up
+                self._at(step.at - AWAKE[0], partial(self._wake, 1))
+                self._at(step.at + AWAKE[1], partial(self._wake, -1))
         for number in range(1, int(self.script.end / LOOK)):
             self._at(number * LOOK, self.look)
         self._wake(0)
@@ -372,5 +374,3 @@ def simulate(seed: int, days: float = 14.0, *, tell: Callable[[str], None] = _no
 def _reproduce(seed: int, days: float, bugs: Sequence[str]) -> str:
     logged = "".join(f"  logged: {bug}\n" for bug in bugs[:3])
     return f"{logged}See it again: .venv/bin/python -m tests.simulation --seeds {seed} --days {days:g} --tell"
-
-

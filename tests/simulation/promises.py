@@ -214,7 +214,9 @@ class Promises:
         schedule = self._schedule(key)
         reach = next(check.every for check in CHECKS if check.id == run.check) * 2
         due = schedule.following(before.due, before.count)
-        moved = any(min(before.due, slot.due) - reach <= at <= max(before.due, slot.due) + reach for at in self.hands_moved)
+        moved = any(
+            min(before.due, slot.due) - reach <= at <= max(before.due, slot.due) + reach for at in self.hands_moved
+        )
         if slot.due != due and not moved:
             self._wrong(f"slot {slot} of {key} ({run.outcome}) follows {before}: it drifted from {due}")
 
@@ -329,4 +331,3 @@ class Promises:
         with_members = [incident for incident in service.state.incidents.values() if incident.members]
         if with_members:
             self._wrong(f"never resolved: {with_members}")
-

@@ -119,8 +119,8 @@ class _Draw:
         # What goes wrong in the moments in which something is decided is what finds mistakes.
         for moment in (fault.start, fault.end):
             if self.rand.random() < 0.35:
-                act = self.rand.choice([self.restart, self.jump, self.store, self.channel, self.restart, self.reload])
-                act(moment + self.lasts(1, 10 * MINUTE))
+                also = self.rand.choice([self.restart, self.jump, self.store, self.channel, self.restart, self.reload])
+                also(moment + self.lasts(1, 10 * MINUTE))
 
     def ours(self, at: float) -> None:
         kind = self.rand.choice([Kind.NETWORK, Kind.OURS])

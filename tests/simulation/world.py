@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from probe.core.check import CheckId, CheckSpec, Cron
+from probe.core.cron import zone_of
 from probe.core.failure import Failure
 from probe.core.maintenance import Window
 from probe.core.notification import Notification
@@ -25,6 +26,8 @@ REGIONS = ("eu", "us")
 HOSTS = {"shop": "shop.example", "api": "api.example", "books": "books.example"}
 """Target → the cause of what fails there."""
 AMSTERDAM = "Europe/Amsterdam"
+ZONE = zone_of(AMSTERDAM)
+"""Read from disk now: later it would block the loop."""
 MINUTE = timedelta(minutes=1)
 NIGHTLY = timedelta(hours=20)
 
@@ -45,7 +48,9 @@ OBJECTIVES = (
     Objective(name="api/latency", checks=frozenset({CheckId("search")}), target=0.95, under=3.0),
     Objective(name="books", checks=frozenset({CheckId("books")}), target=0.9),
 )
-WINDOW = Window(name="stocktaking", duration=timedelta(hours=2), cron="0 2 * * sun", timezone=AMSTERDAM, targets=("books",))
+WINDOW = Window(
+    name="stocktaking", duration=timedelta(hours=2), cron="0 2 * * sun", timezone=AMSTERDAM, targets=("books",)
+)
 ROUTES = (
     Route(
         channels=("pager",),
