@@ -76,11 +76,12 @@ async def test_it_is_what_was_read(tmp_path: Path) -> None:
 
 async def test_retired_it_waits_for_its_last_run(tmp_path: Path, scratch: Path) -> None:
     """A run that is being made when a reload comes ends as it would have; then, and not before, all is let go."""
-    begun, answer = asyncio.Event(), asyncio.Event()
+    answers = [asyncio.Event(), asyncio.Event()]
+    waiting: list[asyncio.Event] = []
 
     async def slow(_request: web.Request) -> web.Response:
-        begun.set()
-        await answer.wait()
+        waiting.append(answers[len(waiting)])
+        await waiting[-1].wait()
         return web.Response(text="well")
 
     async with serving(slow, "127.0.0.1") as port, kept(await loaded(tmp_path, f"http://127.0.0.1:{port}")) as held:
@@ -92,12 +93,15 @@ async def test_retired_it_waits_for_its_last_run(tmp_path: Path, scratch: Path) 
 
         async with asyncio.TaskGroup() as runs:
             two = [runs.create_task(run(), name=f"run {number}") for number in range(2)]
-            await begun.wait()
+            while len(waiting) < 2:
+                await asyncio.sleep(0.001)
             generation.retire()
-            done, _ = await asyncio.wait([task], timeout=0.05)
-            assert not done
-            assert list(scratch.iterdir())
-            answer.set()
+            for answer in answers:
+                done, _ = await asyncio.wait([task], timeout=0.05)
+                assert not done
+                assert list(scratch.iterdir())
+                answer.set()
+                await asyncio.wait(two, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result().outcome for task in two] == [Outcome.PASSED] * 2
         await asyncio.wait([task])
         assert list(scratch.iterdir()) == []

@@ -171,7 +171,7 @@ class Delivery:
                     channel=other,
                     incident=IncidentId(f"channel:{name}"),
                     reason=reason,
-                    number=int(now.timestamp()),
+                    number=int(now.timestamp() * 1_000_000),  # it may be tried, and refuse, twice in a second
                     created=now,
                     message=message,
                 )

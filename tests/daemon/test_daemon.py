@@ -158,18 +158,18 @@ async def test_what_it_cannot_use_is_said(place: Scene) -> None:
     broken = '[channels.broken]\nurl = "nosuchservice://token"\n'
     place.configure(check("home"), place.channel("team"), broken)
     await place.up()
-    code, said = await refused(place.daemon.config)
-    assert code == 3
-    assert "Traceback" not in said
-    assert f"{place.data}" in said
     other = place.folder / "other.toml"
     taken = place.address().removeprefix("http://")
     text = place.daemon.config.read_text().replace('data = "data"', 'data = "elsewhere"')
     other.write_text(text.replace("127.0.0.1:0", taken))
-    code, said = await refused(other)
-    assert code == 3
-    assert "Traceback" not in said
-    assert f"cannot listen on {taken}: Address already in use" in said
+    async with asyncio.TaskGroup() as group:
+        on_folder = group.create_task(refused(place.daemon.config), name="on the same folder")
+        on_port = group.create_task(refused(other), name="on the same port")
+    for code, said in (on_folder.result(), on_port.result()):
+        assert code == 3
+        assert "Traceback" not in said
+    assert f"{place.data} is in use by another probe, process {place.daemon.pid}" in on_folder.result()[1]
+    assert f"cannot listen on {taken}: Address already in use" in on_port.result()[1]
     (line,) = place.logged("channel broken cannot be used")
     assert line["level"] == "error"
     assert place.notices() == [], "it has had nothing to say"
@@ -306,7 +306,7 @@ async def test_acknowledged_muted_escalated(place: Scene) -> None:
     incidents = {notice["cause"]: notice["incident"] for notice in place.notices("team")}
     for cause in (STOCK, MAIL):
         await place.ask("POST", f"/incidents/{incidents[cause]}/ack", {"by": "ada"})
-    muted, begun = timedelta(seconds=8), time.monotonic()
+    muted, begun = timedelta(seconds=6), time.monotonic()
     until = (datetime.now(UTC) + muted).isoformat()
     await place.ask("POST", f"/incidents/{incidents[MAIL]}/mute", {"by": "ada", "until": until})
     place.shop.broken.remove("mail")

@@ -44,6 +44,7 @@ GRACE = timedelta(seconds=30)
 AWAKE = (30.0, 150.0)
 """Seconds before and after an act in which scheduler and recorder keep their real pace."""
 ALWAYS = timedelta(days=4000)
+FOR_EVER = float("inf")
 
 
 class Broken(AssertionError):
@@ -190,6 +191,7 @@ class Simulation:
         self.promises.written()
         self._hear()
         self.promises.died(clean=clean)
+        self.promises.disturbed.append((self._ended, self._ended + SETTLES))
         if self.world.busy:
             self.world.broken.append(f"runs go on after the end: {self.world.busy}")
 
@@ -215,6 +217,7 @@ class Simulation:
                 self.store.fail, self.store.delay = None, 0.0
             case Act.MOOD, (str(channel), Mood() as mood):
                 self.phones[channel].mood = mood
+                self._moody(channel, bad=mood is not Mood.GOOD)
             case Act.RELOAD, frozenset() as absent:
                 self._reload(absent)
             case Act.CRASH, _:
@@ -225,6 +228,14 @@ class Simulation:
                 await self.start()
             case Act.ACKNOWLEDGE | Act.MUTE | Act.UNMUTE, _:
                 await self._command(step.act)
+
+    def _moody(self, channel: str, *, bad: bool) -> None:
+        """Note from when until when a channel does not work."""
+        now, times = self.loop.time(), self.promises.moody[channel]
+        if times and times[-1][1] == FOR_EVER:
+            times[-1] = times[-1][0], now
+        if bad:
+            times.append((now, FOR_EVER))
 
     def _begin(self, fault: Fault) -> None:
         self.world.faults.append(fault)
@@ -261,6 +272,7 @@ class Simulation:
             if act is Act.ACKNOWLEDGE:
                 await service.acknowledge(incident, "ada")
             elif act is Act.MUTE:
+                self.promises.muted.add(incident)
                 await service.mute(incident, self.hands.now() + timedelta(minutes=self.rand.randint(5, 240)), "ada")
             else:
                 await service.mute(incident, None, "ada")
@@ -309,6 +321,8 @@ class Simulation:
             if self.life.task.done():
                 self.world.broken.append(f"the daemon has ended by itself: {self.life.task}")
             self._tidy(self.life.service)
+            self.promises.lively(self.world.begun, self.absent, self.loop.time())
+        self.promises.prompt(self.service, self.loop.time())
         if broken := self.promises.broken + self.world.broken:
             raise Broken(f"{self._when()}: " + "\n  ".join(broken[:5]))
 

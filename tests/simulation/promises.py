@@ -1,6 +1,7 @@
 """What must always be so, whatever happens: looked at in every judgement, every message, every ten minutes."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from probe.core.schedule import Schedule, schedule_of
 from probe.core.state import Change
 from probe.engine.service import Service
 from probe.store.memory import MemoryStore
-from tests.simulation.world import CHECKS, HOSTS, OBJECTIVES, WINDOW, Arrival, Fault, Kind
+from tests.simulation.world import CHECKS, HOSTS, OBJECTIVES, REGIONS, WINDOW, Arrival, Fault, Kind
 
 OPEN_WITHIN = 600.0
 """Seconds in which an outage of a check that runs every five minutes has its incident."""
@@ -24,6 +25,10 @@ OVER_WITHIN = 1200.0
 """Seconds after the end of trouble in which its incident is resolved."""
 SETTLES = 900.0
 """Seconds after a jump, a start, or the end of trouble of our own, in which nothing is promised about times."""
+TOLD_WITHIN = 60.0
+"""Seconds in which a message has arrived on a channel that works, whatever the store does."""
+SORE = 1800.0
+"""Seconds after which a channel that works again has been tried again."""
 ON_TIME = 2.0
 """Seconds of lag at most, when there is room and nothing is broken."""
 OUTAGES = frozenset({Kind.DOWN, Kind.HANG})
@@ -44,12 +49,18 @@ class Promises:
         """From when until when nothing is promised about times: jumps, starts, trouble of ours, reloads."""
         self.hands_moved: list[datetime] = []
         """What the clock showed before and after each jump, and at each reload."""
+        self.moody: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        """Channel → from when until when it does not take what is sent."""
         self.lost_runs = 0
         self.lost_keys: set[str] = set()
         """Told from memory while the store failed, and forgotten in a crash: nothing can be promised of these."""
         self.in_books = 0
         self._unstored: set[str] = set()
         self._unjudged: set[str] = set()
+        self.muted: set[str] = set()
+        """Incidents that somebody has muted at any time."""
+        self._awaited: list[tuple[float, Notification]] = []
+        self._arrived: dict[str, float] = {}
         self._seen: dict[str, int] = defaultdict(int)
         self._slots: dict[tuple[str, str], Slot] = {}
         self._fates: dict[str, Fate] = {}
@@ -74,6 +85,7 @@ class Promises:
     # --- as it is judged ---------------------------------------------------------------------------------------------
 
     def judged(self, event: Event, change: Change, rules: Rules, now: float) -> None:
+        self._awaited += [(now, notification) for notification in change.notifications]
         if isinstance(event, Run):
             self._unstored.add(event.id)
             if event.check not in rules.checks and event.why is not Why.CONTROL:
@@ -166,10 +178,41 @@ class Promises:
                     self._wrong(f"{one.key} came again with other words: {known} / {one}")
                 continue
             self._said[one.key] = one
+            self._arrived[one.key] = arrival.at
             line = one.channel, one.incident
-            if one.number <= self._latest.get(line, 0) and not self._is_forgotten(line):
+            # What is said of a channel is numbered by the clock, which may have gone back.
+            unsure = self._is_forgotten(line) or (one.incident.startswith("channel:") and self.hands_moved)
+            if one.number <= self._latest.get(line, 0) and not unsure:
                 self._wrong(f"{one.key} came after number {self._latest[line]} of the same incident")
             self._latest[line] = max(one.number, self._latest.get(line, 0))
+
+    def prompt(self, service: Service | None, now: float) -> None:
+        """What was to be said a minute ago has been said, where nothing hindered it."""
+        waiting, self._awaited = self._awaited, []
+        for at, one in waiting:
+            if now < at + TOLD_WITHIN:
+                self._awaited.append((at, one))
+            elif service is not None and not self._is_hindered(at, one):
+                arrived = self._arrived.get(one.key)
+                if arrived is None or arrived - at > TOLD_WITHIN:
+                    self._wrong(f"{one.key} of {at:.0f} arrived at {arrived}, though nothing hindered it")
+
+    def _is_hindered(self, at: float, one: Notification) -> bool:
+        return (
+            any(start < at + TOLD_WITHIN and at - SORE < end for start, end in self.moody[one.channel])
+            or self.is_disturbed(at - TOLD_WITHIN, at + TOLD_WITHIN)
+            or one.incident in self.muted
+            or "books" in one.message.checks  # which has maintenance windows
+        )
+
+    def lively(self, begun: Mapping[tuple[str, str], float], absent: frozenset[str], now: float) -> None:
+        """Every check has been run lately, whatever the clock did."""
+        for check in CHECKS:
+            patience = 2 * check.every.total_seconds() + check.timeout.total_seconds()
+            if check.cron is None and check.id not in absent and not self.is_disturbed(now - patience, now):
+                for region in check.regions or REGIONS:
+                    if now - begun.get((check.id, region), 0.0) > patience:
+                        self._wrong(f"{check.id} was not run from {region} since {begun.get((check.id, region))}")
 
     def _is_forgotten(self, line: tuple[str, str]) -> bool:
         return any(self._said[k].incident == line[1] for k in self.lost_keys if k in self._said)

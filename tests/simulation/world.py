@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -145,6 +145,8 @@ class World:
         self.faults: list[Fault] = []
         self.strays: set[tuple[str, str]] = set()
         self.busy: set[tuple[str, str]] = set()
+        self.begun: dict[tuple[str, str], float] = {}
+        """Check and region → when its last run began."""
         self.probes = 0
         self.broken: list[str] = []
 
@@ -153,6 +155,7 @@ class World:
         if key in self.busy:
             self.broken.append(f"two runs of {key} at a time")
         self.busy.add(key)
+        self.begun[key] = asyncio.get_running_loop().time()
         self.probes += 1
         try:
             return await self._seen(spec, context.region.name)
@@ -263,7 +266,3 @@ class Hands:
 
     def move(self, seconds: float) -> None:
         self.moved += timedelta(seconds=seconds)
-
-
-def moods(phones: Mapping[str, Phone]) -> dict[str, Mood]:
-    return {name: phone.mood for name, phone in phones.items()}
