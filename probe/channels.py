@@ -53,6 +53,9 @@ class Channels:
         except ProbeError as error:
             log.error("channel %s cannot be used: %s", settings.name, error)  # noqa: TRY400  # a mistake of the user's
             return settings, Refusing(str(error)), gone
+        except BaseException:  # we are stopped, perhaps in the very moment in which it was handed over
+            gone.set()
+            raise
 
     def close(self) -> None:
         """Close all of them."""

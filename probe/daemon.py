@@ -157,8 +157,8 @@ class Daemon:
                 others = [
                     back.create_task(self._tidy(), name="tidy"),
                     back.create_task(self._manners(), name="service manager"),
-                    back.create_task(self._reloads(), name="reload"),
                 ]
+                back.create_task(self._reloads(), name="reload")
                 if config.heartbeat_url is not None:
                     beat = heartbeat(config.heartbeat_url, config.heartbeat_every, lambda: self.healthy() is None)
                     others.append(back.create_task(beat, name="heartbeat"))
@@ -171,6 +171,7 @@ class Daemon:
                 await self._service.run(self._stop, config.grace)
                 for task in others:
                     task.cancel()
+                self._hup.set()  # a reload that has begun ends: half of one would leave something open
         finally:
             self._channels.close()
             self._generation.retire()
@@ -210,7 +211,7 @@ class Daemon:
 
     async def _manners(self) -> None:
         while True:
-            if self._watchdog is not None and self.healthy() is None:
+            if self._watchdog is not None and (self._stop.is_set() or self.healthy() is None):
                 self._notify.watchdog()
             self._notify.status(self._line())
             await asyncio.sleep(min(STATUS, self._watchdog or STATUS))
@@ -225,6 +226,8 @@ class Daemon:
         while True:
             await self._hup.wait()
             self._hup.clear()
+            if self._stop.is_set():
+                return
             askers, self._askers = self._askers, []
             found = await self._reload()
             for asker in askers:
@@ -234,8 +237,10 @@ class Daemon:
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read the configuration again; with an error the old one stays. Unchanged checks keep schedule and state.
 
-        It goes on when whoever asked does not wait for it any more: half a reload would be none.
+        It goes on when whoever asked does not wait for it any more. `ProbeError` when the stop has begun.
         """
+        if self._stop.is_set():
+            raise ProbeError("it is stopping")
         asker: asyncio.Future[tuple[Diagnostic, ...]] = self._loop.create_future()
         self._askers.append(asker)
         self._hup.set()

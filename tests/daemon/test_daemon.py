@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.cli.control import Refused
 from probe.store.settings import DATABASE
 from tests.daemon.scene import HOSTS, LONG, SECOND, Scene, check, echo, gaps, manager, scene
 
@@ -78,7 +79,7 @@ async def test_from_the_start_to_the_stop(place: Scene, monkeypatch: pytest.Monk
 
 
 async def test_the_second_signal_ends_it_at_once(place: Scene) -> None:
-    """Whoever signals twice does not wait for the grace, nor for a run that hangs."""
+    """Whoever signals twice does not wait for the grace, nor for a run that hangs. Nothing is reloaded meanwhile."""
     place.configure(check("slow", every="1m"), probe='grace = "60s"')
     place.shop.hanging.add("slow")
     await place.up()
@@ -87,6 +88,8 @@ async def test_the_second_signal_ends_it_at_once(place: Scene) -> None:
     place.daemon.signal(signal.SIGTERM)
     await place.wait(lambda: place.logged("stopping"), "it stops")
     assert await place.page("/readyz") == (503, "it is starting or stopping")
+    with pytest.raises(Refused, match="it is stopping"):
+        await place.ask("POST", "/reload")
     assert await place.daemon.end(signal.SIGTERM, within=LONG) == 128 + signal.SIGTERM
 
 

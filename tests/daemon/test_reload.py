@@ -50,6 +50,12 @@ async def test_what_is_unchanged_goes_on(place: Scene, monkeypatch: pytest.Monke
     ]
     fails = await place.wait(lambda: place.logged("a check begins to fail")[1:], "the new check runs")
     assert (fails[0]["check"], fails[0]["reason"].count("***")) == ("fresh", 2)
+    (place.folder / "loud.py").write_text('import os\n\nraise RuntimeError(os.environ["CANARY"])\n')
+    place.configure(kept, place.channel("team"), probe='checks = ["loud.py"]')
+    answer = await place.ask("POST", "/reload")
+    (line,) = place.logged("the old one stays")
+    assert "RuntimeError: ***" in line["event"]
+    assert "RuntimeError: ***" in str(answer["diagnostics"])
     gone = await place.slots("gone")
     kept_before = await place.slots("kept")
     place.shop.broken.clear()
@@ -69,7 +75,8 @@ async def test_what_is_unchanged_goes_on(place: Scene, monkeypatch: pytest.Monke
 
 async def test_what_is_wrong_changes_nothing(place: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """By signal and by request: an invalid file leaves the old configuration in use, and the log, the status and
-    whoever asked say what is wrong. Whoever asks and does not wait gets a whole reload nevertheless."""
+    whoever asked say what is wrong. Whoever asks and does not wait gets a whole reload nevertheless, and so does a stop
+    in the middle of one."""
     place.configure(check("home"))
     with manager() as (heard, name):
         monkeypatch.setenv("NOTIFY_SOCKET", name)
@@ -112,5 +119,9 @@ async def test_what_is_wrong_changes_nothing(place: Scene, monkeypatch: pytest.M
     assert (status["reload"]["ok"], status["reload"]["error"], status["jobs"]) == (True, "", 2)
     assert status["config"]["hash"] != before["config"]["hash"]
     assert await place.page("/healthz") == (200, "ok")
+    place.daemon.signal(signal.SIGHUP)
+    await asyncio.sleep(0.2)  # as above
     assert await place.daemon.stop() == 0
+    assert len(place.logged("reloaded")) == 2
+    assert "Traceback" not in place.daemon.log.read_text()
     assert not gaps(await place.slots("home"))

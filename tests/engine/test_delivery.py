@@ -18,8 +18,9 @@ from probe.engine.delivery import Delivery
 from probe.errors import NotifyError
 from probe.testing import VirtualClock
 from tests.core.letters import notification
+from tests.engine.virtual import virtually
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime(noop_cycles=1)]
+pytestmark = pytest.mark.looptime(noop_cycles=1)
 GRACE = timedelta(seconds=5)
 
 
@@ -393,9 +394,12 @@ async def test_a_stop_sends_what_it_can() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32))
-async def test_any_weather(seed: int) -> None:
+def test_any_weather(seed: int) -> None:
     """Services that refuse, hang, or take and then fail, mutes and stops: at most one fate each, and the order holds."""
-    rand = random.Random(seed)
+    virtually(_any_weather(random.Random(seed)))
+
+
+async def _any_weather(rand: random.Random) -> None:
     taken: list[str] = []
 
     class Weather(Service):

@@ -28,8 +28,9 @@ from probe.store.memory import MemoryStore
 from probe.testing import VirtualClock
 from tests.core.letters import notification
 from tests.core.world import BROKEN, rules_of, watched
+from tests.engine.virtual import virtually
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime(noop_cycles=1)]
+pytestmark = pytest.mark.looptime(noop_cycles=1)
 GRACE = timedelta(seconds=10)
 LOCKED = StoreUnavailable("the file is locked")
 
@@ -431,9 +432,12 @@ async def test_others_have_their_turn_while_much_is_judged() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32))
-async def test_any_store(seed: int) -> None:
+def test_any_store(seed: int) -> None:
     """Slow, failing and hanging in turn: each run is stored once, in order, and announced once, in order."""
-    rand = random.Random(seed)
+    virtually(_any_store(random.Random(seed)))
+
+
+async def _any_store(rand: random.Random) -> None:
     books = Books(judge=talking)
     put: list[str] = []
     for _ in range(rand.randint(1, 30)):

@@ -22,8 +22,9 @@ from probe.engine.scheduler import Scheduler
 from probe.ports import Prober, RunContext
 from probe.testing import VirtualClock
 from tests.core.builders import spec
+from tests.engine.virtual import virtually
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime(noop_cycles=1)]
+pytestmark = pytest.mark.looptime(noop_cycles=1)
 HOME = Region(name="home")
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
@@ -417,9 +418,12 @@ async def test_a_cron_check_that_is_never_due_harms_nobody() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32))
-async def test_any_life_of_a_daemon(seed: int) -> None:
+def test_any_life_of_a_daemon(seed: int) -> None:
     """Random runs, little room, jumps, suspends, reloads, stops and kills: slots tile, runs keep apart, lag is true."""
-    rand = random.Random(seed)
+    virtually(_any_life(random.Random(seed)))
+
+
+async def _any_life(rand: random.Random) -> None:
     world = World(lambda _: rand.choice([0.1, 1.0, 20.0, 70.0, 400.0]), network=rand.randint(1, 5))
     intervals = [timedelta(seconds=s) for s in (30, 60, 301)]
 

@@ -1,4 +1,4 @@
-"""Many lives: `python -m tests.simulation --seeds 1-50 --days 14`. Exit code 1 when a promise was broken."""
+"""Many lives: `python -m tests.simulation --seeds 1-50 --days 21`. Exit code 1 when a promise was broken."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ def seeds_of(text: str) -> range:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=seeds_of, default=range(1, 21))
-    parser.add_argument("--days", type=float, default=14.0)
+    parser.add_argument("--days", type=float, default=21.0)
     parser.add_argument("--tell", action="store_true", help="print each act as it happens")
     asked = parser.parse_args()
     broken = 0

@@ -11,7 +11,7 @@ from probe.engine import recorder, runner, scheduler
 
 FINE = {"TICK": scheduler.TICK, "EVERY": recorder.EVERY}
 """The real pace of scheduler and recorder: while something happens."""
-COARSE = {"TICK": 30.0, "EVERY": 60.0}
+COARSE = {"TICK": 60.0, "EVERY": 90.0}
 """The pace in calm hours, so that weeks take seconds."""
 
 

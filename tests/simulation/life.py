@@ -62,7 +62,6 @@ class Told:
     probes: int = 0
     lost_runs: int = 0
     lost_keys: int = 0
-    digests: int = 0
     counted: int = 0
 
 
@@ -350,7 +349,7 @@ def _nobody(_line: str) -> None:
     """Nobody looks on."""
 
 
-def simulate(seed: int, days: float = 14.0, *, tell: Callable[[str], None] = _nobody) -> Told:
+def simulate(seed: int, days: float = 21.0, *, tell: Callable[[str], None] = _nobody) -> Told:
     """Live through it; `Broken`, with how to see it again, when a promise was broken."""
     script = Script.draw(seed, days)
 

@@ -14,8 +14,8 @@ HOUR = 3600.0
 MINUTE = 60.0
 CALM = 9 * HOUR
 """At the end nothing happens: what was begun comes to its end."""
-EPOCHS = (datetime(2026, 3, 25, tzinfo=UTC), datetime(2026, 10, 21, tzinfo=UTC))
-"""Days before clocks go forward, and back, in Amsterdam: both on the fifth day, a Sunday."""
+EPOCHS = (datetime(2026, 3, 26, tzinfo=UTC), datetime(2026, 10, 22, tzinfo=UTC))
+"""Days before clocks go forward, and back, in Amsterdam: both on the fourth day, a Sunday."""
 
 
 class Act(StrEnum):
@@ -119,7 +119,8 @@ class _Draw:
         # What goes wrong in the moments in which something is decided is what finds mistakes.
         for moment in (fault.start, fault.end):
             if self.rand.random() < 0.35:
-                also = self.rand.choice([self.restart, self.jump, self.store, self.channel, self.restart, self.reload])
+                usual = [self.restart, self.store]
+                also = self.rand.choice([*usual, *usual, self.jump, self.channel, self.reload])
                 also(moment + self.lasts(1, 10 * MINUTE))
 
     def ours(self, at: float) -> None:

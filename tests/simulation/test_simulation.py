@@ -8,23 +8,25 @@ from tests.simulation.promises import Promises
 from tests.simulation.script import Act
 
 
-@pytest.mark.parametrize(("seed", "days"), [(19, 5.0), (21, 5.0), (6, 5.0), (24, 5.0)])
-def test_days_in_which_everything_goes_wrong(seed: int, days: float) -> None:
+@pytest.mark.parametrize(
+    "seed", [2, 5, 7, 8]
+)  # clocks go forward when even, back when odd; 5 and 8 have control checks
+def test_days_in_which_everything_goes_wrong(seed: int) -> None:
     """Outages, jumps, a change of clocks, a store and channels that fail, reloads, crashes: every promise is kept."""
-    told = simulate(seed, days)
+    told = simulate(seed, 3.7)
     # They were days worth the name.
     assert set(told.acts) >= {Act.BEGIN, Act.STRAY, Act.JUMP, Act.STORE_FAILS, Act.MOOD, Act.RELOAD, Act.CRASH}
-    assert {run.outcome for run in told.store.runs} == set(Outcome)
-    assert len(told.store.runs) > 10_000
+    assert {run.outcome for run in told.store.runs} >= set(Outcome) - {Outcome.ABORTED}
+    assert len(told.store.runs) > 8000
     assert len(told.store.incidents) > 5
     assert told.arrivals > 30
-    assert told.counted > 2000
+    assert told.counted > 1500
 
 
 def test_a_seed_tells_the_same_story_twice() -> None:
     """Same seed, same rows: what is found once is found again."""
-    first, second = simulate(24, 1.5).store, simulate(24, 1.5).store
-    assert len(first.runs) > 3000
+    first, second = simulate(8, 1.0).store, simulate(8, 1.0).store
+    assert len(first.runs) > 1500
     assert first.runs == second.runs
     assert first.entries == second.entries
     assert first.notifications == second.notifications
