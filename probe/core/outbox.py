@@ -55,8 +55,8 @@ class Bucket:
         return Bucket(size=self.size, per=self.per, level=self.left(now) - 1, at=now)
 
     def wait(self, now: float) -> float:
-        """Seconds until there is a whole token; 0 when there is one."""
-        return max(0.0, (1 - self.left(now)) * self.per.total_seconds() / self.size)
+        """Seconds until there is a whole token, to the millisecond; 0 when there is one."""
+        return max(0.0, round((1 - self.left(now)) * self.per.total_seconds() / self.size, 3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 LOOK: Final = 10.0
 """Seconds after which what is held back is looked at again: somebody may have ended the mute."""
+SHORTEST_SLEEP: Final = 0.001
+"""Seconds below which waiting is not worth it: a loop waits in whole milliseconds."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds after which the clock is looked at again: it may have jumped."""
 
@@ -102,7 +104,7 @@ class Channel:
         while not self._removed:
             self._news.clear()
             pause = self._paused - loop.time()
-            if self.refusal is not None or pause > 0:
+            if self.refusal is not None or pause > SHORTEST_SLEEP:
                 if self._draining:
                     return
                 await self._sleep(None if self.refusal is not None else pause)
@@ -204,7 +206,10 @@ class Channel:
         if repeat is None or self._draining:
             return None
         loop = asyncio.get_running_loop()
-        if self._refreshed is not None and (wait := self._refreshed + repeat.total_seconds() - loop.time()) > 0:
+        if (
+            self._refreshed is not None
+            and (wait := self._refreshed + repeat.total_seconds() - loop.time()) > SHORTEST_SLEEP
+        ):
             return wait
         self._refreshed = loop.time()
         still = self._office.open_for(self.name)

@@ -65,4 +65,9 @@ def _read_ledgers(connection: Connection) -> dict[str, Ledger]:
             book.hours[start] = counts
         else:
             book.minutes.setdefault(start - start % HOUR, {})[start] = counts
+    for book in found.values():
+        # Minutes of an hour that are not all of it came late, after the others were forgotten: the hour counts whole.
+        for hour, minutes in list(book.minutes.items()):
+            if Counts(*map(sum, zip(*minutes.values(), strict=True))) != book.hours.get(hour):
+                del book.minutes[hour]
     return found

@@ -218,7 +218,7 @@ def test_the_story_of_an_incident(cli: Any, night: Path) -> None:
     result = cli(night, "incident", "show", OPEN)
     assert result.exit_code == 0
     shown = spread(result.stdout)
-    for words in ("expected  201", "seen  500", "picture  /var/lib/probe", "try it  probe check cart --once"):
+    for words in ("expected  201", "seen  500", "picture  /var/lib/probe", "try it  probe check checkout --once"):
         assert words in shown
     last = [line.partition("  ")[2] for line in shown.splitlines()[-5:]]
     assert last == [
