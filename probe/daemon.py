@@ -297,6 +297,22 @@ class Daemon:
         """What somebody should mend though it works."""
         return "the last reload was refused, the old configuration is in use" if self._reload_error else None
 
+    def gauges(self) -> Mapping[str, float]:
+        """How it is, in numbers."""
+        service = self._service
+        return {
+            "probe_config_last_reload_successful": float(not self._reload_error),
+            "probe_healthy": float(self.healthy() is None),
+            "probe_incidents_open": len(service.state.incidents),
+            "probe_jobs": len(self._generation.jobs),
+            "probe_runs_running": service.scheduler.running,
+            "probe_runs_waiting": service.scheduler.waiting,
+            "probe_slots_missed": service.scheduler.missed,
+            "probe_store_waiting": service.recorder.queued,
+            "probe_notifications_pending": sum(service.delivery.pending.values()),
+            "probe_channels_disabled": len(service.delivery.disabled),
+        }
+
     def ready(self) -> bool:
         """Whether start-up is complete and the stop has not begun."""
         return self._is_ready

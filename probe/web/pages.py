@@ -24,7 +24,7 @@ LONGEST_NAME: Final = 200
 
 
 def health_app(daemon: Health) -> web.Application:
-    """`/healthz`, `/readyz` and a line that says so: nothing that changes anything."""
+    """`/healthz`, `/readyz`, `/metrics` and a line that says so: nothing that changes anything."""
     app = web.Application(middlewares=[_masking(daemon)], client_max_size=LARGEST)
     _add_health(app, daemon)
     return app
@@ -49,7 +49,9 @@ def control_app(daemon: Daemon) -> web.Application:
 
 def _add_health(app: web.Application, daemon: Health) -> None:
     async def front(_request: web.Request) -> web.Response:
-        return web.Response(text=f"probe {__version__}: /healthz says whether it works, /readyz whether it is up\n")
+        return web.Response(
+            text=f"probe {__version__}: /healthz says whether it works, /readyz whether it is up, /metrics how it is\n"
+        )
 
     async def healthy(request: web.Request) -> web.Response:
         return _verdict(request, daemon.healthy(), daemon.concern())
@@ -57,7 +59,18 @@ def _add_health(app: web.Application, daemon: Health) -> None:
     async def ready(request: web.Request) -> web.Response:
         return _verdict(request, None if daemon.ready() else "it is starting or stopping")
 
-    app.add_routes([web.get("/", front), web.get("/healthz", healthy), web.get("/readyz", ready)])
+    async def metrics(_request: web.Request) -> web.Response:
+        lines = [f"# TYPE {name} gauge\n{name} {value:g}\n" for name, value in daemon.gauges().items()]
+        return web.Response(text="".join(lines), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app.add_routes(
+        [
+            web.get("/", front),
+            web.get("/healthz", healthy),
+            web.get("/readyz", ready),
+            web.get("/metrics", metrics),
+        ]
+    )
 
 
 def _verdict(request: web.Request, reason: str | None, concern: str | None = None) -> web.Response:

@@ -75,6 +75,10 @@ class Health(Protocol):
         """What somebody should mend though it works, such as a reload that was refused; `None`: nothing."""
         ...
 
+    def gauges(self) -> Mapping[str, float]:
+        """How it is, in numbers, by the names that Prometheus will know them by."""
+        ...
+
     def ready(self) -> bool:
         """Whether start-up is complete and the stop has not begun."""
         ...

@@ -139,6 +139,17 @@ def test_checks_that_fail_already_are_in_from_the_start() -> None:
     assert w.notes[0].message.checks == ("b", "a"), "in the order in which they began"
 
 
+def test_a_suspicion_that_has_expired_is_no_company() -> None:
+    """What failed once, and was not heard of since, is not counted among those that fail."""
+    w = world(watched("a"), watched("c"))
+    w.see(FAILED, "c")
+    w.now += timedelta(minutes=5)
+    for _ in range(3):
+        w.see(FAILED, "a")
+        w.now += timedelta(seconds=10)
+    assert set(w.only.members) == {"a"}
+
+
 def test_known_trouble_needs_no_confirmation() -> None:
     """While an incident is open, a further check of that host joins it with its first failure."""
     w = world(watched(), watched("api"))

@@ -123,5 +123,5 @@ class Machine(RuleBasedStateMachine):
             assert whole == [ledger.hours[hour] for hour in ledger.minutes]
 
 
-Machine.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+Machine.TestCase.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
 TestMachine = Machine.TestCase

@@ -46,6 +46,9 @@ class FakeDaemon:
     def concern(self) -> str | None:
         return self.worry
 
+    def gauges(self) -> Mapping[str, float]:
+        return {"probe_config_last_reload_successful": float(self.worry is None), "probe_jobs": 40}
+
     def ready(self) -> bool:
         return self.up
 

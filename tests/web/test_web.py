@@ -59,6 +59,11 @@ async def test_health(session: aiohttp.ClientSession, host: str) -> None:
         assert status == 200
         assert "/healthz" in text
         daemon.worry = "the last reload was refused"
+        assert await page(session, address, "/metrics") == (
+            200,
+            "# TYPE probe_config_last_reload_successful gauge\nprobe_config_last_reload_successful 0\n"
+            "# TYPE probe_jobs gauge\nprobe_jobs 40\n",
+        )
         assert await page(session, address, "/healthz") == (200, "ok; the last reload was refused\n")
         daemon.worry = None
         daemon.reason, daemon.up = "nothing was written for 41 s: the disk is full", False
