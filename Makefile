@@ -1,11 +1,11 @@
 # Needs git, make and Python 3.11+; everything else is set up from here.
 
-.PHONY: help setup demo test chaos faults simulation lint types fmt bench doc
+.PHONY: help setup demo test chaos faults simulation lint types fmt bench bench-detect bench-live doc
 .DEFAULT_GOAL := help
 RUN := .venv/bin/python -m
 
 help:   ## what can be made
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 setup:  ## the environment from uv.lock (.venv), and a browser
 	@sh scripts/setup.sh
@@ -39,6 +39,12 @@ fmt: setup  ## format, and mend what ruff can mend
 
 bench: setup  ## measure against the floors and write docs/performance.md (minutes; not part of the suite)
 	$(RUN) scripts.bench
+
+bench-detect: setup  ## how soon outages are told, beside the tuned rules of other tools (ten minutes; not part of the suite)
+	$(RUN) scripts.bench_detect
+
+bench-live: setup  ## how soon each fault of the demo shop is told under the daemon, beside the rules of other tools (two hours; not part of the suite)
+	$(RUN) scripts.bench_detect.live --recovery 240
 
 doc: setup  ## write the texts that are made from the code: probe --help
 	$(RUN) scripts.help

@@ -3,7 +3,7 @@
 from probe import CheckContext, JourneyContext, check, expect, journey
 
 
-@journey(every="1m", timeout="30s", target="shop", slo="checkout")
+@journey(every="1m", timeout="30s", target="shop", slo="checkout", side_effects="checkout")
 async def checkout(t: JourneyContext) -> None:
     """A guest buys one item in a browser."""
     page = t.page
@@ -34,7 +34,7 @@ async def checkout(t: JourneyContext) -> None:
         t.undo(cancel, t, order)
 
 
-@check(every="30s", timeout="15s", target="shop", slo="checkout")
+@check(every="30s", timeout="15s", target="shop", slo="checkout", side_effects="checkout")
 async def checkout_api(t: CheckContext) -> None:
     """The same purchase through the API, as the mobile app makes it."""
     async with t.step("view product", within="1s"):

@@ -22,6 +22,7 @@ from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor, Secret
 from probe.core.slo import length
 from probe.core.state import Ask
+from probe.drilling import Drills
 from probe.engine.runner import Job, SystemClock, Watch
 from probe.engine.service import Service
 from probe.errors import ConfigError, ProbeError, StoreUnavailable
@@ -143,8 +144,9 @@ class Daemon:
             self._clock,
             random.Random(),  # noqa: S311  # jitter
         )
+        self.drills = Drills(self._service, lambda: self._generation, self._plan, self._clock)
         await self._open_channels()
-        self._service.plan(fresh.rules, fresh.jobs, fresh.unscheduled, alive=restored.alive)
+        self._plan(restored.alive)
 
     async def run(self) -> None:
         """Do the work until a signal asks for the stop."""
@@ -157,6 +159,7 @@ class Daemon:
                 others = [
                     back.create_task(self._tidy(), name="tidy"),
                     back.create_task(self._manners(), name="service manager"),
+                    back.create_task(self.drills.run(), name="drills"),
                 ]
                 back.create_task(self._reloads(), name="reload")
                 if config.heartbeat_url is not None:
@@ -195,8 +198,12 @@ class Daemon:
         notifiers = await self._channels.adopt(config.channels, self._generation.redactor)
         self._service.use(notifiers, {name: settings.timeout for name, settings in config.channels.items()})
 
+    def _plan(self, alive: datetime | None = None) -> None:
+        now = self._generation
+        self._service.plan(*self.drills.added(now.rules, now.jobs), now.unscheduled, alive=alive)
+
     async def _run_one(self, job: Job, why: Why, *, slot: Slot | None, due: float | None, watch: Watch) -> Run:
-        return await self._generation.run(job, why, slot=slot, due=due, watch=watch)
+        return await self.drills.run_one(self._generation, job, why, slot=slot, due=due, watch=watch)
 
     async def _tidy(self) -> None:
         while True:
@@ -267,7 +274,7 @@ class Daemon:
         loaded = await asyncio.to_thread(self._read)
         fresh = await self._make(loaded)
         old, self._generation = self._generation, fresh
-        self._service.plan(fresh.rules, fresh.jobs, fresh.unscheduled)
+        self._plan()
         old.retire()
         await self._open_channels()
         _say_what_needs_a_restart(old, fresh)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from probe.compose import compose
 from probe.config.settings import Config
+from probe.core.fault import Drill
 from probe.core.rules import Rules
 from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor
-from probe.engine.runner import Job, Runner, Watch, jobs_of
+from probe.engine.runner import SILENT, Job, Runner, Watch, jobs_of
 from probe.errors import ProbeError
 from probe.loader import LoadedChecks
 
@@ -35,12 +36,21 @@ class Generation:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def run(self, job: Job, why: Why, *, slot: Slot | None, due: float | None, watch: Watch) -> Run:
-        """Make one run of it."""
+    async def run(
+        self,
+        job: Job,
+        why: Why,
+        *,
+        slot: Slot | None = None,
+        due: float | None = None,
+        watch: Watch = SILENT,
+        drill: Drill | None = None,
+    ) -> Run:
+        """Make one run of it, as `Runner.run` does."""
         self._running += 1
         self._idle.clear()
         try:
-            return await self._runner.run(job, why, slot=slot, due=due, watch=watch)
+            return await self._runner.run(job, why, slot=slot, due=due, watch=watch, drill=drill)
         finally:
             self._running -= 1
             if not self._running:

@@ -31,6 +31,7 @@ from probe.config.function_source import (
 )
 from probe.config.rules import rules_of
 from probe.config.settings import Config
+from probe.config.side_effects import judge_step
 from probe.core.check import CheckSpec, Function, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.rules import Rules
@@ -271,7 +272,10 @@ def _scan(
             ground=ground,
             findings=findings,
         )
-        steps = _steps(declaration, node, findings) if node else ()
+        steps: tuple[str, ...] = ()
+        if node is not None:
+            steps = _steps(declaration, node, findings)
+            judge_step(spec, steps, node, findings)
         checks.append(replace(spec, steps=steps))
         diagnostics += findings.result()
     return checks, diagnostics

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from probe.core.check import CheckSpec
+from probe.core.fault import Drill
 from probe.core.notification import Attempt, Notification
 from probe.core.run import Observation, Run, RunId, Why
 from probe.core.secret import Redactor, Secret
@@ -32,7 +33,7 @@ class RunContext:
 
     `marks` are the headers by which the shop can tell synthetic requests (User-Agent suffix, marker header,
     traceparent, baggage). `evidence_dir` is where this run's artifacts go; it is made by whoever writes the first one;
-    `None`: keep none.
+    `None`: keep none. `drill` is what a drill asks of the run.
     """
 
     run: RunId
@@ -42,6 +43,12 @@ class RunContext:
     marks: "Marks"
     redactor: Redactor
     evidence_dir: Path | None = None
+    drill: Drill | None = None
+
+    @property
+    def spares(self) -> bool:
+        """Whether the run ends before the side effects of its check; a drill may keep them from the shop instead."""
+        return self.why.spares and (self.drill is None or self.drill.spare)
 
 
 RUNNING: Final[ContextVar[Mapping[str, str]]] = ContextVar("RUNNING", default=MappingProxyType({}))

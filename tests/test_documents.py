@@ -20,7 +20,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 def test_there_are_examples() -> None:
     """The pattern still finds them."""
-    assert len(blocks("docs/checks.md", "python")) == 2
+    assert len(blocks("docs/checks.md", "python")) == 3
     assert len(blocks("README.md", "python")) == 1
 
 
@@ -36,7 +36,7 @@ async def test_python_examples_run(tmp_path: Path) -> None:
         loaded = await asyncio.to_thread(load, config, environ=os.environ)
         async with compose(loaded.config, None) as runner:
             runs = await runner.run_all(jobs_of(loaded.checks, loaded.config.regions))
-    assert {run.check for run in runs} == {"cart", "buy_over_api"}
+    assert {run.check for run in runs} == {"cart", "buy_over_api", "buy", "cart_over_api"}
     assert [(run.check, run.failure) for run in runs if run.outcome is not Outcome.PASSED] == []
 
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
 from probe.compose import compose
-from probe.core.run import Outcome, Run
+from probe.core.run import Outcome, Run, StepOutcome, Why
 from probe.demo.faults import FAULTS
 from probe.demo.shop import Shop, running_shop
 from probe.engine.runner import Job, Runner, jobs_of
@@ -51,8 +52,12 @@ class Lab(NamedTuple):
     jobs: dict[str, Job]
     evidence: Path
 
-    async def run(self, check: str) -> Run:
-        return await self.runner.run(self.jobs[check])
+    async def run(self, check: str, why: Why = Why.MANUAL) -> Run:
+        return await self.runner.run(self.jobs[check], why)
+
+    async def orders(self) -> int:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.shop.urls.http}/api/orders") as answer:
+            return len((await answer.json())["orders"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -140,6 +145,19 @@ async def test_the_shop_is_healthy(lab: Lab) -> None:
         assert run.outcome is Outcome.PASSED, (check, run.failure)
         assert run.observation.orders == () or run.observation.undone == ("cancel",)
     assert {"checkout", "checkout_api", "reviews", "certificate"} <= set(lab.jobs)
+
+
+@pytest.mark.parametrize(("check", "times"), [("checkout", 3), ("checkout_api", 10)])
+async def test_confirming_places_no_order(lab: Lab, check: str, times: int) -> None:
+    """However often it is confirmed; the schedule places one each time."""
+    before = await lab.orders()
+    for _ in range(times):
+        run = await lab.run(check, Why.CONFIRM)
+        assert (run.outcome, run.observation.stopped_before) == (Outcome.PASSED, "checkout"), run.failure
+        assert [step.outcome for step in run.observation.steps][-2:] == [StepOutcome.PASSED, StepOutcome.SKIPPED]
+    assert await lab.orders() == before
+    assert (await lab.run(check, Why.SCHEDULED)).observation.stopped_before is None
+    assert await lab.orders() == before + 1
 
 
 async def test_every_fault_is_expected() -> None:

@@ -216,7 +216,7 @@ TABLE: list[tuple[str, list[str]]] = [
     (IMPORT + "@check\nasync def prüfung(t): ...", ["a.py:2: prüfung: the name 'prüfung' cannot be an id: it is not ASCII; give it one: @check(id=\"…\")"]),
     # its arguments
     (IMPORT + "@check(\n  evry='1m',\n)\nasync def a(t): ...", ["a.py:3: a.evry: there is no such key; did you mean 'every'?"]),
-    (IMPORT + "@check(browser='chromium')\nasync def a(t): ...", ["a.py:2: a.browser: there is no such key; known: cron, every, id, name, params, regions, slo, tags, target, timeout, timezone"]),
+    (IMPORT + "@check(browser='chromium')\nasync def a(t): ...", ["a.py:2: a.browser: there is no such key; known: confirm_with, cron, every, id, name, params, regions, side_effects, slo, tags, target, timeout, timezone"]),
     (IMPORT + "@journey(browser='firefox')\nasync def a(t):\n    t.step(1)", ['a.py:2: a.browser: \'firefox\' is not a browser; write one of "chromium-headless-shell", "chromium"']),
     (IMPORT + "@check(\n  every='1m',\n  timeout='2m')\nasync def a(t): ...", ["a.py:4: a.timeout: 2m is longer than the interval of 1m; a run must end before the next one is due: shorten the timeout, or run the check less often"]),
     (IMPORT + "@check(every=60)\nasync def a(t): ...", ['a.py:2: a.every: 60 is a number; write a string, such as "45s"']),

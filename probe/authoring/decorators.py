@@ -17,7 +17,7 @@ from probe.core.diagnostic import Diagnostic
 
 F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, object]])
 Browser = Literal["chromium-headless-shell", "chromium"]
-Policy = Literal["on", "off", "retain-on-failure"]
+Policy = Literal["on", "off", "retain-on-failure", "retain-on-confirmation"]
 
 ATTRIBUTE: Final = "__probe__"
 
@@ -51,6 +51,8 @@ def journey(
     tags: Iterable[str] = (),
     regions: Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
+    side_effects: str | None = None,
+    confirm_with: str | None = None,
     browser: Browser = "chromium-headless-shell",
     evidence: Mapping[str, Policy | bool] | Literal["off", "full"] | None = None,
 ) -> Callable[[F], F]: ...
@@ -63,8 +65,10 @@ def journey(*positional: Any, **given: Any) -> Any:
     fields (`"*/5 9-17 * * mon-fri"`), read in `timezone` (`"Europe/Amsterdam"`; UTC without it). `slo` names the objective the journey
     counts for. `id` is what results are kept under, and is the function's name unless given; `name` is its title.
     `tags` group checks (`probe check tag:NAME`); `regions` are those it runs from, all when empty. `params` is handed
-    to the function as `t.params`. `evidence` says what is kept of a run: `"off"`, `"full"`, or a policy (`"on"`,
-    `"off"`, `"retain-on-failure"`) for each of `screenshot`, `trace`, `har`, `console`, and `har_bodies=True`.
+    to the function as `t.params`. `side_effects` names the step from which on a run does something in the shop that
+    stays, such as an order: runs that are made beside the schedule, to confirm a failure, end before it. `confirm_with`
+    is the id of another check that is run in its place for that, such as the same purchase over HTTP. `evidence` says what is kept of a run: `"off"`, `"full"`, or a policy (`"on"`,
+    `"off"`, `"retain-on-failure"`, `"retain-on-confirmation"`) for each of `screenshot`, `trace`, `har`, `console`, and `har_bodies=True`.
 
     Returns the function unchanged. Raises nothing: mistakes are reported by `probe validate`, with file and line.
 
@@ -94,6 +98,8 @@ def check(
     tags: Iterable[str] = (),
     regions: Iterable[str] = (),
     params: Mapping[str, Any] | None = None,
+    side_effects: str | None = None,
+    confirm_with: str | None = None,
 ) -> Callable[[F], F]: ...
 def check(*positional: Any, **given: Any) -> Any:
     """Declare a coroutine function as a check over HTTP. The arguments are those of `journey`, without the browser's.

@@ -54,13 +54,20 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class Spared:
+    """The run ends here: from this step on it would have side effects, and it was made beside the schedule."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Logged:
     """A line for the run's log."""
 
     line: str
 
 
-Event: TypeAlias = StepEntered | StepLeft | Found | Ordered | UndoPlanned | Undone | Logged
+Event: TypeAlias = StepEntered | StepLeft | Found | Ordered | UndoPlanned | Undone | Spared | Logged
 Tell: TypeAlias = Callable[[Event], None]
 """Where events go."""
 

@@ -19,6 +19,7 @@ from probe.ports import Marks
 if TYPE_CHECKING:
     from aiohttp import CookieJar
 
+    from probe.drill.planter import Planter
     from probe.net.wire import Home, Wire
 
 __all__ = ["Cookies", "HttpClient", "Response", "ResponseExpectation", "expect_response"]
@@ -54,6 +55,8 @@ class HttpClient:
         self._findings = findings
         self._deadline = deadline
         self._opened: tuple[Wire, Home, CookieJar] | None = None
+        self.planter: Planter | None = None
+        """What a drill does with the requests; `None`: they simply go."""
         self.exchanges: list[Exchange] = []
         """Every answer of the run so far, in order, without the bodies."""
 
@@ -109,6 +112,7 @@ class HttpClient:
         """
         self._findings.raise_if_any()
         # Not at the top: aiohttp costs 0.2 s, and most of what imports this module makes no request.
+        from probe.net.planted import send
         from probe.net.wire import Request
 
         body, content_type = _body(json, data, content)
@@ -130,7 +134,7 @@ class HttpClient:
         if timeout is not None:
             deadline = min(deadline, asyncio.get_running_loop().time() + seconds(timeout))
         try:
-            exchange = await wire.send(request, deadline=deadline)
+            exchange = await send(wire, request, self.planter, deadline=deadline)
         except CheckFailed as failed:
             raise CheckFailed(*(f.at(self._findings.step) for f in failed.failures)) from failed
         self.exchanges.append(replace(exchange, body=b""))

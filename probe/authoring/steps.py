@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TypeAlias
 
-from probe.authoring.events import Found, Logged, Ordered, StepEntered, StepLeft, Tell, Undone, UndoPlanned, nobody
+from probe.authoring.events import (
+    Found,
+    Logged,
+    Ordered,
+    Spared,
+    StepEntered,
+    StepLeft,
+    Tell,
+    Undone,
+    UndoPlanned,
+    nobody,
+)
 from probe.authoring.findings import Findings
 from probe.core.duration import format_duration, parse_duration
 from probe.core.failure import CheckFailed, Failure
@@ -15,6 +26,10 @@ from probe.core.run import Step, StepOutcome
 
 Explain: TypeAlias = Callable[[BaseException, str | None, float], tuple[Failure, ...]]
 """Makes failures, the deciding one first, of what was raised, in which step, begun at which `time.monotonic()`."""
+
+
+class StoppedBefore(BaseException):
+    """Ends a run at the step from which on it would have side effects. No error: who catches all errors lets it pass."""
 
 
 @dataclass(slots=True)
@@ -37,6 +52,10 @@ class Book:
     """Why the run is being cancelled: set before the cancellation, for the step that it meets."""
     settled: BaseException | None = None
     """The exception that is in `failures` already."""
+    stop_before: str | None = None
+    """The step that is not to begin: from there on the run has side effects, and they are not wanted."""
+    stopped_before: str | None = None
+    """The step that did not begin, once it has come to that."""
 
     def start(self) -> None:
         """The run begins now: times of steps count from here."""
@@ -65,8 +84,28 @@ class Book:
         outcome = StepOutcome.ERRORED if reason.ours else StepOutcome.FAILED
         self.steps = [replace(s, failure=reason, outcome=outcome) if s.failure == failure else s for s in self.steps]
 
+    def spare(self, step: str) -> None:
+        """End the run here if this is where its side effects begin, or if it has come to that before."""
+        if self.stopped_before is None and step == self.stop_before:
+            self.stopped_before = step
+            self.tell(Spared(step))
+        if self.stopped_before is not None:
+            raise StoppedBefore(f"step {self.stopped_before!r} has side effects")
+
     def settle(self, error: BaseException) -> None:
-        """Note what an exception that ended the run means, unless its step has noted it already."""
+        """Note what an exception that ended the run means, unless its step has noted it already.
+
+        That it was stopped before its side effects means nothing.
+        """
+        rest: BaseException | None
+        if isinstance(error, BaseExceptionGroup):
+            rest = error.split(StoppedBefore)[1]  # from inside the user's own TaskGroup
+        else:
+            rest = None if isinstance(error, StoppedBefore) else error
+        if rest is not None:
+            self._settle(rest)
+
+    def _settle(self, error: BaseException) -> None:
         if error is not self.settled and not self._within_settled(error):
             self.fail(self.all_that(error, None, self.started))
             self.settled = error
@@ -106,10 +145,16 @@ class Book:
         self.tell(Undone(name))
 
     def close(self, declared: Iterable[str]) -> tuple[Step, ...]:
-        """All steps: those that were run, and as `skipped` the declared ones that a failure kept from being run."""
+        """All steps: those that were run, and as `skipped` the declared ones that it did not come to.
+
+        A run did not come to them when it failed, or when it was stopped before its side effects.
+        """
         done = {step.name for step in self.steps}
-        ended_early = any(not f.soft for f in self.failures)
-        skipped = (Step(name=n, outcome=StepOutcome.SKIPPED) for n in declared if n not in done) if ended_early else ()
+        names = list(declared)
+        if self.stopped_before is not None and self.stopped_before not in names:
+            names.append(self.stopped_before)
+        ended_early = self.stopped_before is not None or any(not f.soft for f in self.failures)
+        skipped = (Step(name=n, outcome=StepOutcome.SKIPPED) for n in names if n not in done) if ended_early else ()
         return (*self.steps, *skipped)
 
 
@@ -135,6 +180,7 @@ class StepContext:
             raise ValueError(f"there was a step {name!r} already: each step of a run needs a name of its own")
         # What was collected before the step belongs to no step.
         book.fail(book.findings.take())
+        book.spare(name)
         book.current = book.findings.step = name
         book.entered()
         self._begun = time.monotonic()

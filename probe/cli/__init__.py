@@ -2,7 +2,7 @@
 
 import typer
 
-from probe.cli import check, demo, history, incident, notify, run, status, validate
+from probe.cli import backtest, check, demo, drill, export, history, incident, notify, run, status, validate
 
 app = typer.Typer(
     name="probe",
@@ -16,9 +16,12 @@ app.command("check", short_help="Run checks once, or again and again on their sc
 app.command("run", short_help="The daemon: run checks on schedule, judge, alert.")(run.run)
 app.command("status", short_help="What is failing, and how everything stands.")(status.status)
 app.command("history", short_help="The runs of a check.")(history.history)
+app.command("drill", short_help="Plant faults into checks, and say which they notice.")(drill.drill)
 app.add_typer(incident.app, name="incident", short_help="What is or was wrong: list, show, ack, mute.")
 app.add_typer(notify.app, name="notify", short_help="Send a test message to each channel.")
 app.command("validate", short_help="Say all that is wrong with a configuration, or what it means.")(validate.validate)
+app.command("backtest", short_help="Judge runs again: what would have been told, and when.")(backtest.backtest)
+app.add_typer(export.app, name="export", short_help="Write the stored runs as JSON lines.")
 app.add_typer(demo.app, name="demo", short_help="A shop to try it on, with faults to switch on.")
 
 

@@ -28,6 +28,7 @@ def encode_incident(incident: Incident) -> dict[str, Any]:
         "acknowledged": moment(incident.acknowledged),
         "acknowledged_by": incident.acknowledged_by or None,
         "muted_until": moment(incident.muted_until),
+        "relapses": incident.relapses,
         "told": list(incident.told),
         "burns": dict(incident.burns),
         "checks": [
@@ -39,6 +40,7 @@ def encode_incident(incident: Incident) -> dict[str, Any]:
                 "run": member.run,
                 "picture": member.picture,
                 "failure": encode_failure(member.failure),
+                "evidence": member.evidence or None,
             }
             for member in sorted(incident.members.values(), key=lambda m: (m.since, m.check))
         ],
@@ -79,6 +81,7 @@ def encode_rows(runs: Iterable[Run]) -> list[dict[str, Any]]:
             "slots": None if run.slot is None else run.slot.count,
             "lag": seconds(run.lag),
             "maintenance": run.maintenance,
+            "stopped_before": run.observation.stopped_before,
             "failure": None
             if run.failure is None
             else {

@@ -13,7 +13,15 @@ def history(
     region: Annotated[
         str | None, typer.Option("--region", metavar="NAME", help="Only from this region. None: from all.")
     ] = None,
-    since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far back, such as 90m or 7d.")] = "24h",
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", metavar="TIME", help="From when: 90m or 7d ago, or 12:03:10, or 2026-11-24T12:03 (UTC)."
+        ),
+    ] = "24h",
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Until when, said in the same ways. None: until now.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest.")] = 50,
     failed: Annotated[bool, typer.Option("--failed", help="Only those that did not pass.")] = False,
     config: Annotated[
@@ -27,15 +35,16 @@ def history(
     """
     from probe.cli.encode import encode_rows
     from probe.cli.past import print_history
-    from probe.cli.stored import asked, duration_of, mistaken
+    from probe.cli.stored import asked, mistaken, moment_of
     from probe.core.check import CheckId
     from probe.core.diagnostic import did_you_mean
     from probe.store.reader import open_reader
 
     with asked(config, json=json) as call:
-        begin = call.now - duration_of("--since", since, json=json)
+        begin = moment_of("--since", since, call.now, json=json)
+        end = None if until is None else moment_of("--until", until, call.now, json=json)
         with open_reader(call.config.data) as reader:
-            runs = call.clean(reader.history(check, region, since=begin, limit=limit, failed=failed))
+            runs = call.clean(reader.history(check, region, since=begin, until=end, limit=limit, failed=failed))
             known = {} if runs else {one: tuple(found.places) for one, found in reader.status().state.checks.items()}
         if not runs and check not in known:
             mistaken(f"no run of a check {check!r} is stored; {did_you_mean(check, known)}", json=json)
@@ -45,4 +54,4 @@ def history(
         if json:
             call.document(Exit.PASSED, {"check": check, "runs": encode_rows(runs)})
         else:
-            print_history(runs, begin)
+            print_history(runs, begin, limit)

@@ -7,19 +7,22 @@ from math import floor
 
 from rich.table import Table
 
+from probe.cli.outlook import print_outlook
+from probe.cli.progress import telling
 from probe.cli.selection import Selection
 from probe.cli.table import console
 from probe.config.rules import rules_of
+from probe.core.binomial import critical
 from probe.core.cron import Gaps, gaps
 from probe.core.duration import format_duration
-from probe.core.rules import Objective
-from probe.core.slo import BURN_RULES, BurnRule, length, scaled
+from probe.core.rules import Objective, Rules
+from probe.core.slo import BURN_RULES, CONFIDENCE, FEWEST, BurnRule, length, scaled
 from probe.engine.capacity import browser_capacity
 from probe.engine.runner import Job
 
 
 def print_meaning(selection: Selection) -> None:
-    """Print a row for each check, and the sums."""
+    """Print a row for each check, the sums, and what to expect of it all."""
     screen = console()
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("check", "kind", "target", "regions", "every", "timeout", "declared in"):
@@ -35,6 +38,9 @@ def print_meaning(selection: Selection) -> None:
     screen.print()
     for line in meaning(selection):
         screen.print(line, soft_wrap=True, markup=False)
+    screen.print()
+    with telling("simulating outages") as tell:
+        print_outlook(screen, selection, _rules(selection).objectives.values(), tell)
 
 
 def meaning(selection: Selection) -> tuple[str, ...]:
@@ -58,17 +64,19 @@ def meaning(selection: Selection) -> tuple[str, ...]:
                 "if every journey took its whole timeout they would not fit: runs would wait for each other. "
                 "Run them less often, shorten timeouts, or give more cores"
             )
-    longest = max(job.spec.every for job in jobs)
     lines.append(
-        "a check that fails several times in a row from most of its regions is told at once, whatever was promised: "
-        f"after a failed run it is run again at once, and a failed run comes within {format_duration(longest)}"
+        "whatever was promised, a failed run makes its check run again at once, from all its regions, until it is clear "
+        "whether it was chance; if not, it is told"
     )
-    rules, _ = rules_of(selection.config, {job.spec.id: job.spec for job in jobs}.values())
-    for objective in rules.objectives.values():
+    for objective in _rules(selection).objectives.values():
         counted = [job for job in jobs if job.spec.id in objective.checks]
         if counted:
             lines += ["", *_promise(objective, counted)]
     return tuple(lines)
+
+
+def _rules(selection: Selection) -> Rules:
+    return rules_of(selection.config, {job.spec.id: job.spec for job in selection.jobs}.values())[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,27 +102,26 @@ def alarm(rule: BurnRule, objective: Objective, jobs: Iterable[Job]) -> Alarm:
     jobs, rule = list(jobs), scaled(rule, length(objective.window))
     limit = rule.factor * (1 - objective.target)
     rate = sum(map(_runs_per_hour, jobs)) / 3600
-    at_least = {rule.long: objective.min_bad, rule.short: min(2, objective.min_bad)}
-    most, bad = {}, {}
-    for span, fewest in at_least.items():
-        seconds = span.total_seconds()
-        most[span] = sum(floor((seconds + 60) / _shortest(job)) + 1 for job in jobs)
-        bad[span] = max(fewest, floor(limit * rate * seconds) + 1)
+    most = {
+        span: sum(floor((span.total_seconds() + 60) / _shortest(job)) + 1 for job in jobs)
+        for span in (rule.long, rule.short)
+    }
+    expected = max(1, round(rate * rule.long.total_seconds()))
+    bad_long = max(FEWEST, critical(expected, limit, CONFIDENCE))
+    bad_short = floor(limit * rate * rule.short.total_seconds()) + 1
     never = ""
     if limit >= 1:
         never = f"if all runs are bad it is {_number(1 / (1 - objective.target))}"
-    else:
-        for span, fewest in at_least.items():
-            if most[span] < fewest:
-                never = (
-                    f"at most {_count(most[span], 'run')} in {format_duration(span)}, and it takes {fewest} bad ones"
-                )
-    needed = max(bad.values())
+    elif (fewest := max(FEWEST, critical(most[rule.long], limit, CONFIDENCE))) > most[rule.long]:
+        never = (
+            f"at most {_count(most[rule.long], 'run')} in {format_duration(rule.long)}, and it takes {fewest} bad ones"
+        )
+    needed = max(bad_long, bad_short)
     return Alarm(
         rule=rule,
-        bad_long=bad[rule.long],
+        bad_long=bad_long,
         most_long=most[rule.long],
-        bad_short=bad[rule.short],
+        bad_short=bad_short,
         most_short=most[rule.short],
         soonest=timedelta(seconds=(needed - 1) / rate),
         typical=timedelta(seconds=(needed - 0.5) / rate),
@@ -148,9 +155,7 @@ def _promise(objective: Objective, jobs: list[Job]) -> Iterator[str]:
         )
     able = [found for found in alarms if not found.never]
     if not able:
-        yield (f"  warning: {objective.name} never alerts: run its checks more often, or lower min_bad")
-    elif min(found.bad_long for found in able) == 1:
-        yield "  one stray bad run is enough to alert: raise min_bad"
+        yield f"  warning: {objective.name} never alerts: run its checks more often"
     else:
         yield f"  one stray bad run never alerts: it takes {min(found.bad_long for found in able)}"
 

@@ -13,8 +13,10 @@ from probe.cli.standing import Promise, Standing
 from probe.cli.story import moment as clock
 from probe.cli.story import print_incident
 from probe.cli.table import console
+from probe.core.budget import Forecast
 from probe.core.duration import format_duration
 from probe.core.incident import Verdict
+from probe.core.message import attained_words, gone, gone_since, noise_words
 from probe.core.rules import Calendar
 from probe.core.run import Outcome
 
@@ -35,10 +37,14 @@ def print_standing(standing: Standing) -> None:
         print_incident(screen, incident, standing.now)
     if standing.incidents and (line := _checks_line(standing)):
         screen.print(f"\nchecks: {line.removeprefix('; ')}", soft_wrap=True)
-    for table in (_promises(standing), _regions(standing), _channels(standing)):
+    promises = _promises(standing)
+    for table in (promises, _regions(standing), _channels(standing)):
         if table.row_count:
             screen.print()
             screen.print(table)
+            if table is promises:
+                for text, style in _remarks(standing):
+                    screen.print(Text(text, style), soft_wrap=True)
     screen.print()
     _print_daemon(screen, standing)
 
@@ -64,12 +70,25 @@ def _promises(standing: Standing) -> Table:
         table.add_row(
             objective.name,
             f"{objective.target * 100:.5g} % of {_window(promise)}",
-            f"{left.attained * 100:.5g} %" if left.attained is not None else "",
+            attained_words(left) if known else "",
             f"{left.left * 100:.0f} %" if known else "",
             f"{left.coverage * 100:.3g} %" if known else "nothing counted yet",
-            Text(promise.state, _STATES[promise.state]),
+            Text(promise.state, _STATES[promise.state])
+            + ("" if left.noise is None else f"; {noise_words(left.noise)}"),
         )
     return table
+
+
+def _remarks(standing: Standing) -> Iterable[tuple[str, str]]:
+    """What is to be said of objectives beside the numbers: until when, or since when, and whether they can be judged."""
+    for promise in standing.promises:
+        name, left = promise.objective.name, promise.budget
+        if text := gone(left):
+            yield f"{name}: the error budget will be {text}", "yellow"
+        if text := gone_since(left):
+            yield f"{name}: the error budget is {text}", "red"
+        if left.noise is not None:
+            yield f"{name}: {noise_words(left.noise)}", "yellow"
 
 
 def _window(promise: Promise) -> str:
@@ -149,7 +168,11 @@ def encode_standing(standing: Standing) -> dict[str, Any]:
                 if isinstance(window := promise.objective.window, Calendar)
                 else window.total_seconds(),
                 "attained": promise.budget.attained,
+                "attained_within": promise.budget.within,
                 "budget_left": promise.budget.left,
+                "budget_gone_in": _encode_forecast(promise.budget.forecast),
+                "budget_spent": moment(promise.budget.spent),
+                "noise": promise.budget.noise,
                 "coverage": promise.budget.coverage,
                 "good": promise.budget.counts.good,
                 "bad": promise.budget.counts.bad,
@@ -172,4 +195,15 @@ def encode_standing(standing: Standing) -> dict[str, Any]:
         ],
         "alive": moment(standing.alive),
         "daemon": standing.live,
+    }
+
+
+def _encode_forecast(forecast: Forecast | None) -> dict[str, float | None] | None:
+    if forecast is None:
+        return None
+    latest = None if forecast.latest is None else round(forecast.latest.total_seconds())
+    return {
+        "likely": round(forecast.likely.total_seconds()),
+        "soonest": round(forecast.soonest.total_seconds()),
+        "latest": latest,
     }

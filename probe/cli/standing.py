@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from probe.core.budget import Budget, budget, noise_of
 from probe.core.check import CheckId
 from probe.core.incident import Incident, Verdict
 from probe.core.ledger import Ledger
 from probe.core.notification import Fate
 from probe.core.rules import Objective, Rules
 from probe.core.run import Outcome
-from probe.core.slo import Budget, budget, burning
+from probe.core.slo import burning
 from probe.core.state import State
 from probe.core.verdict import status as verdict_on
 from probe.store.reader import Backlog, Reader
@@ -84,9 +85,11 @@ def standing(reader: Reader, rules: Rules | None, live: Mapping[str, Any] | None
 
 def _promise(objective: Objective, state: State, now: datetime) -> Promise:
     ledger = state.ledgers.get(objective.name) or Ledger()
-    left = budget(objective, ledger, now)
+    noise = noise_of(state, objective)
+    left = budget(objective, ledger, now, noise)
     named = any(objective.name in incident.burns for incident in state.incidents.values())
-    if named or burning(objective, ledger, now) is not None:
+    known = state.objectives.get(objective.name)
+    if named or burning(objective, ledger, now, known.explained if known else None, noise) is not None:
         word = "burning"
     elif not left.known:
         word = "unknown"

@@ -3,9 +3,9 @@
 import getpass
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -75,6 +75,28 @@ def duration_of(option: str, text: str, *, json: bool) -> timedelta:
     if not duration:
         mistaken(f"{option}: {text!r} is no time at all", json=json)
     return duration
+
+
+def moment_of(option: str, text: str, now: datetime, *, json: bool) -> datetime:
+    """The moment that an option says: so long ago (`90m`), a time of the day (`12:03:10`), or a whole date; in UTC.
+
+    A time that is still to come today was yesterday. Ends the program when it says none.
+    """
+    with suppress(ValueError):
+        clock = time.fromisoformat(text)
+        if ":" in text and clock.tzinfo is None:
+            today = datetime.combine(now.date(), clock, tzinfo=UTC)
+            return today if today <= now else today - timedelta(days=1)
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    try:
+        ago = parse_duration(text)
+    except ValueError as error:
+        mistaken(f"{option}: {error}; a time such as 12:03 or 2026-11-24T12:03:10 (UTC) will do, too", json=json)
+    if not ago:
+        mistaken(f"{option}: {text!r} is no time at all", json=json)
+    return now - ago
 
 
 def whoever() -> str:

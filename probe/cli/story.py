@@ -43,7 +43,7 @@ def print_incident(screen: Console, incident: Incident, now: datetime, *, full: 
 
 def _head(incident: Incident, now: datetime) -> Text:
     style = "green" if incident.resolved else STYLES.get(incident.verdict, "bold yellow")
-    word = "RESOLVED" if incident.resolved else WORDS[incident.verdict]
+    word = "RESOLVED" if incident.resolved else ("AGAIN " if incident.relapses else "") + WORDS[incident.verdict]
     place = incident.cause.removeprefix("slo:").removeprefix("probe:")
     length = format_duration(ago(incident.since, incident.resolved or now))
     lasted = f"lasted {length}" if incident.resolved else f"for {length}, since {moment(incident.since, now)} UTC"
@@ -56,6 +56,8 @@ def _facts(incident: Incident, now: datetime, *, full: bool) -> Iterable[tuple[s
     shown = len(members) if full else SHOWN
     for index, member in enumerate(members[:shown]):
         yield "" if index else "checks" if len(members) > 1 else "check", _member(member)
+        if full and member.evidence:
+            yield "evidence", Text(member.evidence)
     if len(members) > shown:
         yield "", Text(f"and {len(members) - shown} more: probe incident show {incident.id}", "dim")
     for text in incident.burns.values():

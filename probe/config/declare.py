@@ -65,6 +65,7 @@ class Common:
             regions=table.regions,
             evidence=evidence,
             cron=self.cron,
+            confirm_with=None if table.confirm_with is None else CheckId(table.confirm_with),
             **more,
         )
 
@@ -191,6 +192,7 @@ def declared_function(
         description=table.name or description,
         evidence=evidence_of(table.evidence if isinstance(table, JourneyArguments) else None, ground),
         params=table.params,
+        side_effects=table.side_effects,
     )
 
 

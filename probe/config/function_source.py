@@ -64,6 +64,16 @@ def may_have_steps(node: FunctionNode) -> bool:
     )
 
 
+def hides_steps(node: FunctionNode) -> bool:
+    """Whether there may be steps whose names `steps_of` does not give. What is to be undone has none."""
+    parameter = next((a.arg for a in (*node.args.posonlyargs, *node.args.args)), None)
+    seen = len(steps_of(node))
+    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+    return sum(map(_is_step, calls)) > seen or any(
+        isinstance(a, ast.Name) and a.id == parameter and not _is_undo(call) for call in calls for a in call.args
+    )
+
+
 def lost_definitions(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
     """Checks that a later function of the same name replaces before anybody sees them: the name and both lines."""
     last: dict[str, FunctionNode] = {}
@@ -82,6 +92,10 @@ def _declares(decorator: ast.expr) -> bool:
 
 def _is_step(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Attribute) and call.func.attr == "step"
+
+
+def _is_undo(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "undo"
 
 
 def _step_calls(

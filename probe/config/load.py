@@ -22,8 +22,9 @@ from probe.config.settings import Config, Defaults, Loaded, Reading
 from probe.config.table import Table
 from probe.config.tables import browser_settings, check_specs, control, label_checks, region, target
 from probe.config.validate import validate
-from probe.core.check import CheckSpec, Source
+from probe.core.check import CheckId, CheckSpec, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
+from probe.core.drilled import PlannedDrill
 from probe.core.secret import Secret, url_secrets
 from probe.core.target import Evidence, Region, Target
 from probe.errors import ConfigError
@@ -181,6 +182,10 @@ class _Reader:
             windows=tuple(
                 window(i, table, broken, targets, self._findings)
                 for i, table, broken in self._listed("maintenance", service_schema.MaintenanceTable)
+            ),
+            drills=tuple(
+                PlannedDrill(check=CheckId(table.check), cron=table.cron, timezone=table.timezone, fault=table.fault)
+                for _, table, _ in self._listed("drill", service_schema.DrillTable)
             ),
             controls=MappingProxyType({name: spec for name, (spec, _) in controls.items()}),
             control_targets=MappingProxyType({target.name: target for _, target in controls.values()}),

@@ -19,7 +19,6 @@ def slo(name: str, table: SloTable) -> Slo:
         step=table.step,
         latency=Latency(under=latency.under, target=latency.objective, step=latency.step) if latency else None,
         coverage=table.coverage,
-        min_bad=table.min_bad,
     )
 
 

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from probe.config.findings import Findings
 from probe.config.lines import KeyPath
 from probe.config.settings import Config, Slo
-from probe.core.check import CheckId, CheckSpec, HttpCall
+from probe.config.side_effects import judge_twins
+from probe.core.check import CheckId, CheckSpec, HttpCall, PytestFunction
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.maintenance import Window
 from probe.core.rules import Objective, Route, Rules, Watched
@@ -21,6 +22,7 @@ def rules_of(config: Config, checks: Iterable[CheckSpec]) -> tuple[Rules, tuple[
     specs = {spec.id: spec for spec in checks}
     findings = Findings(str(config.path), config.lines)
     _judge_names(config, specs, findings)
+    judge_twins(specs, [region.name for region in config.regions], findings)
     objectives = [
         objective for slo in config.slos.values() for objective in _objectives(slo, _counted(slo, specs, findings))
     ]
@@ -45,6 +47,8 @@ def _watched(spec: CheckSpec, config: Config) -> Watched:
         timeout=spec.timeout,
         promise=spec.description,
         tags=spec.tags,
+        side_effects=spec.side_effects is not None,
+        confirm_with=spec.confirm_with,
     )
 
 
@@ -82,7 +86,6 @@ def _objectives(slo: Slo, counted: Iterable[CheckSpec]) -> Iterable[Objective]:
         window=slo.window,
         step=slo.step,
         coverage=slo.coverage,
-        min_bad=slo.min_bad,
     )
     if slo.latency is not None:
         yield Objective(
@@ -93,7 +96,6 @@ def _objectives(slo: Slo, counted: Iterable[CheckSpec]) -> Iterable[Objective]:
             step=slo.latency.step,
             under=slo.latency.under.total_seconds(),
             coverage=slo.coverage,
-            min_bad=slo.min_bad,
         )
 
 
@@ -104,6 +106,14 @@ def _judge_names(config: Config, specs: Mapping[CheckId, CheckSpec], findings: F
     for path, entry in named:
         _exist("check", entry.checks, specs, (*path, "checks"), findings)
         _exist("check with the tag", entry.tags, tags, (*path, "tags"), findings)
+    for index, planned in enumerate(config.drills):
+        where: KeyPath = ("drill", index, "check")
+        if planned.check not in specs:
+            hint = did_you_mean(planned.check, specs)
+            findings.error(where, f"there is no check {findings.show(where, planned.check)}", hint)
+        elif isinstance(specs[planned.check].work, PytestFunction):
+            what = f"{findings.show(where, planned.check)} is a pytest file, which drives a browser of its own"
+            findings.error(where, what, "name a journey or an HTTP check")
     controls = {spec.id for spec in config.controls.values()}
     for spec in specs.values():
         if spec.id in controls:

@@ -28,7 +28,7 @@ from probe.config.fields import (
     one_of,
 )
 from probe.config.service_fields import CronText, HttpUrl, Listen, TimeZone
-from probe.config.service_schema import ChannelTable, MaintenanceTable, RouteTable, SloTable, StoreTable
+from probe.config.service_schema import ChannelTable, DrillTable, MaintenanceTable, RouteTable, SloTable, StoreTable
 from probe.config.table import Table
 from probe.core.exchange import PHASES
 from probe.core.target import BrowserKind, Evidence, EvidencePolicy, IpVersion
@@ -137,6 +137,7 @@ class CheckTable(Table):
     slo: Id | None = None
     tags: tuple[Id, ...] = ()
     regions: tuple[str, ...] = ()
+    confirm_with: Id | None = None
 
 
 class ExpectTable(Table):
@@ -175,6 +176,7 @@ class HttpCheckTable(CheckTable):
     max_redirects: Annotated[Count, at_least(0, 50)] = 10
     max_body: Size = Field(default="10MiB", validate_default=True)
     verify_tls: Flag = True
+    side_effects: Flag = False
     expect: ExpectTable = ExpectTable()
 
 
@@ -192,6 +194,7 @@ class PytestCheckTable(CheckTable):
     description: str = ""
     file: Text
     browser: BrowserName = BrowserKind.HEADLESS_SHELL
+    side_effects: Flag = False
     evidence: EvidenceChoice | None = None
 
 
@@ -199,6 +202,7 @@ class CheckArguments(CheckTable):
     """The keyword arguments of `@check`."""
 
     params: dict[str, Any] = Field(default={})
+    side_effects: Text | None = None
 
 
 class JourneyArguments(CheckArguments):
@@ -228,5 +232,5 @@ NAMED: dict[str, type[Table]] = {
     "channels": ChannelTable,
 }
 """Tables of named tables."""
-LISTED: dict[str, type[Table]] = {"route": RouteTable, "maintenance": MaintenanceTable}
+LISTED: dict[str, type[Table]] = {"route": RouteTable, "maintenance": MaintenanceTable, "drill": DrillTable}
 """Tables that may stand several times, in double brackets, beside `[[check]]`."""

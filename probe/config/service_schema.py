@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from probe.config.fields import Count, Duration, OneOrMore, Text, at_least, choice
+from probe.config.fields import Duration, OneOrMore, Text, choice
 from probe.config.service_fields import (
     Amount,
     ChannelUrl,
@@ -17,6 +17,7 @@ from probe.config.service_fields import (
     TimeZone,
 )
 from probe.config.table import Table
+from probe.core.fault import FaultKind
 from probe.core.rules import Severity
 
 
@@ -52,7 +53,6 @@ class SloTable(Table):
     step: Text | None = None
     latency: LatencyTable | None = None
     coverage: Share = Field(default="90%", validate_default=True)
-    min_bad: Annotated[Count, at_least(1, 1000)] = 3
 
 
 class ChannelTable(Table):
@@ -101,3 +101,15 @@ class MaintenanceTable(Table):
     checks: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+
+class DrillTable(Table):
+    """`[[drill]]`."""
+
+    stand_in: ClassVar[dict[str, Any]] = {"check": "stand-in", "cron": "0 9 * * mon"}
+    examples: ClassVar[dict[str, str]] = {"check": 'check = "checkout"', "cron": 'cron = "0 9 * * mon"'}
+
+    check: Text
+    cron: CronText
+    timezone: TimeZone = "UTC"
+    fault: Annotated[FaultKind, choice(FaultKind, "fault")] = FaultKind.SERVER_ERROR

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from probe.core.check import CheckSpec
 from probe.core.diagnostic import Diagnostic
+from probe.core.drilled import PlannedDrill
 from probe.core.maintenance import Window
 from probe.core.rules import Calendar, Route
 from probe.core.secret import Secret
@@ -67,7 +68,6 @@ class Slo:
     step: str | None = None
     latency: Latency | None = None
     coverage: float = 0.9
-    min_bad: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,7 @@ class Config:
     channels: Mapping[str, ChannelSettings] = field(default_factory=lambda: MappingProxyType({}))
     routes: tuple[Route, ...] = ()
     windows: tuple[Window, ...] = ()
+    drills: tuple[PlannedDrill, ...] = ()
     controls: Mapping[str, CheckSpec] = field(default_factory=lambda: MappingProxyType({}))
     control_targets: Mapping[str, Target] = field(default_factory=lambda: MappingProxyType({}))
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=lambda: MappingProxyType({}), repr=False)

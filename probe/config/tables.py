@@ -12,7 +12,7 @@ from probe.config.findings import Findings
 from probe.config.http_check import http_call
 from probe.config.lines import KeyPath
 from probe.config.validate import validate
-from probe.core.check import CheckId, CheckSpec, HttpCall, PytestFunction, Source
+from probe.core.check import WHOLE_RUN, CheckId, CheckSpec, HttpCall, PytestFunction, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.expectation import Expectation, Op, Subject
 from probe.core.secret import Secret
@@ -140,6 +140,7 @@ def check_specs(raw: object, path: KeyPath, folder: Path, ground: Ground, findin
         return ()
     table, broken = judged
     common = settle(table, broken, path, ground, findings)
+    side_effects = _side_effects(table, broken, path, findings)
     source = Source(file=findings.file, line=findings.line(path) or 1)
     if isinstance(table, schema.PytestCheckTable):
         prefix = table.id or slug(table.name or Path(table.file).stem)
@@ -152,6 +153,7 @@ def check_specs(raw: object, path: KeyPath, folder: Path, ground: Ground, findin
                 source=test_source,
                 description=test.doc or table.description or table.name or "",
                 evidence=evidence_of(table.evidence, ground),
+                side_effects=side_effects,
             )
             for file, test, test_source in _tests(table, broken, path, folder, findings)
         )
@@ -164,9 +166,31 @@ def check_specs(raw: object, path: KeyPath, folder: Path, ground: Ground, findin
     description = table.description or table.name
     return (
         common.spec(
-            table, id=name, kind="http", work=call, source=source, description=description, evidence=ground.evidence
+            table,
+            id=name,
+            kind="http",
+            work=call,
+            source=source,
+            description=description,
+            evidence=ground.evidence,
+            side_effects=side_effects,
         ),
     )
+
+
+def _side_effects(
+    table: schema.HttpCheckTable | schema.PytestCheckTable, broken: frozenset[str], path: KeyPath, findings: Findings
+) -> str | None:
+    """What has no steps can only be run whole, or be confirmed with something else."""
+    if not table.side_effects:
+        return None
+    if table.confirm_with is None and "confirm_with" not in broken:
+        findings.error(
+            (*path, "side_effects"),
+            "it has no steps to stop before: each run that is to confirm a failure would do it again",
+            'name a check without side effects that is run in its place: confirm_with = "…"',
+        )
+    return WHOLE_RUN
 
 
 def _tests(

@@ -1,15 +1,17 @@
 """Who is told of an incident, and the notifications that tell them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from probe.core.budget import Budget, budget, noise_of
+from probe.core.drilled import origin_of
 from probe.core.incident import Incident
 from probe.core.ledger import Ledger
 from probe.core.message import checks_of, compose
 from probe.core.notification import Notification, Reason
 from probe.core.rules import Route, Rules, Watched
-from probe.core.slo import Budget, budget
+from probe.core.state import State
 
 
 def routes_of(incident: Incident, rules: Rules) -> tuple[Route, ...]:
@@ -25,7 +27,9 @@ def routes_of(incident: Incident, rules: Rules) -> tuple[Route, ...]:
 
 def _names(route: Route, watched: Watched) -> bool:
     return (
-        watched.id in route.checks or watched.target in route.targets or any(tag in route.tags for tag in watched.tags)
+        origin_of(watched.id) in route.checks
+        or watched.target in route.targets
+        or any(tag in route.tags for tag in watched.tags)
     )
 
 
@@ -33,7 +37,7 @@ def announce(
     incident: Incident,
     reason: Reason,
     rules: Rules,
-    ledgers: Mapping[str, Ledger],
+    state: State,
     now: datetime,
     channels: Iterable[str] | None = None,
 ) -> tuple[Incident, tuple[Notification, ...]]:
@@ -48,7 +52,7 @@ def announce(
             channels = dict.fromkeys((*incident.told, *routed))
     number = incident.announced + 1
     told = replace(incident, announced=number, told=tuple(dict.fromkeys((*incident.told, *channels))))
-    message = compose(told, reason, rules, budgets_of(incident, rules, ledgers, now), now)
+    message = compose(told, reason, rules, budgets_of(incident, rules, state, now), now)
     return told, tuple(
         Notification(
             key=f"{incident.id}:{number}:{reason}:{channel}",
@@ -63,15 +67,13 @@ def announce(
     )
 
 
-def budgets_of(
-    incident: Incident, rules: Rules, ledgers: Mapping[str, Ledger], now: datetime
-) -> tuple[tuple[str, Budget], ...]:
+def budgets_of(incident: Incident, rules: Rules, state: State, now: datetime) -> tuple[tuple[str, Budget], ...]:
     """The objectives that an incident costs, and how they stand."""
     names = [o.name for check in checks_of(incident, rules) for o in rules.counted.get(check.id, ())]
     return tuple(
-        (name, budget(rules.objectives[name], ledgers.get(name) or Ledger(), now))
+        (name, budget(objective, state.ledgers.get(name) or Ledger(), now, noise_of(state, objective)))
         for name in dict.fromkeys((*incident.burns, *names))
-        if name in rules.objectives
+        if (objective := rules.objectives.get(name)) is not None
     )
 
 

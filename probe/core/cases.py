@@ -1,142 +1,201 @@
 """Incidents: when one opens, who joins it, and when it is over. One for each cause."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
+from probe.core.account import Finding
 from probe.core.check import CheckId
 from probe.core.draft import Draft
 from probe.core.failure import Failure
+from probe.core.holds import FAIL
 from probe.core.incident import Incident, IncidentId, Member, Verdict, What
 from probe.core.notification import Reason
 from probe.core.rules import Severity, Watched
 from probe.core.run import Run, RunId
-from probe.core.state import Place
-from probe.core.verdict import PASSES, awaits_control, verdict_of
+from probe.core.state import Opened, Place
 
 TROUBLE: Final = 3
 """Runs in a row that could not be made, from which our own trouble is told."""
-FAILING: Final = (Verdict.DOWN, Verdict.REGIONAL, Verdict.THIRD_PARTY)
-"""Verdicts on a check that open an incident."""
+JOINED_SHARE: Final = 0.5
+"""The share of bad runs by which the recovery of a check is measured that joined a known incident with one failure."""
 
 
 def incident_id(cause: str, since: datetime, run: RunId | None = None) -> IncidentId:
     """The id of an incident that a run began: the same whoever finds it, and however often.
 
-    >>> from datetime import UTC
     >>> incident_id("shop.example", datetime(2026, 11, 24, 3, 12, 44, tzinfo=UTC))
     '20261124-031244-6ce7'
     """
     return IncidentId(f"{since:%Y%m%d-%H%M%S}-{blake2b(f'{cause} {run}'.encode(), digest_size=2).hexdigest()}")
 
 
-def judge(draft: Draft, watched: Watched, run: RunId | None = None) -> None:
-    """Open, join or widen the incident of a check that fails, when enough is known."""
-    places = draft.reporting(watched)
-    bad = {name: place for name, place in places.items() if place.fails}
-    if not bad or any(awaits_control(draft.region(name), draft.now) for name in bad):
-        return
-    verdict = verdict_of(places, watched, draft.now)
+# --- trouble of a check ---------------------------------------------------------------------------------------------
+
+
+def tell(draft: Draft, watched: Watched, finding: Finding, run: RunId | None) -> None:
+    """Open, reopen, join or raise the incident of a check's cause: its trouble is certain."""
+    found = _member(watched, finding)
     incident = draft.incident(watched.cause)
-    if verdict not in FAILING:
-        # Known trouble on the same host: one failure is enough to count among those who suffer.
-        if incident is not None and incident.members:
-            _join(draft, incident, watched, bad, run)
-        return
-    severity = _severity(draft, verdict, bad)
     if incident is None:
-        found = [_member(watched.id, bad, draft.now), *_companions(draft, watched)]
-        members = {member.check: member for member in sorted(found, key=lambda member: (member.since, member.check))}
-        first = next(iter(members.values()))
-        incident = Incident(
-            id=incident_id(watched.cause, first.since, first.run),
-            cause=watched.cause,
-            verdict=verdict,
-            severity=severity,
-            since=first.since,
-            opened=draft.now,
-            members=members,
-        )
-        _open(draft, incident, run)
-    else:
-        incident = _join(draft, incident, watched, bad, run)
-        draft.raise_to(incident, verdict, severity, f"{watched.id} from {', '.join(sorted(bad))}", run)
+        found_all = sorted([found, *_companions(draft, watched)], key=lambda member: (member.since, member.check))
+        _begin(draft, watched.cause, finding.verdict, finding.severity, found_all, run)
+        return
+    incident = _join(draft, incident, found, run)
+    draft.raise_to(incident, finding.verdict, finding.severity, f"{watched.id}: {finding.evidence}", run)
 
 
-def _companions(draft: Draft, watched: Watched) -> list[Member]:
-    """The other checks of the same cause that fail just now, though nothing is decided about them yet."""
-    found = []
-    for check in sorted(draft.state.suspects - {watched.id}):
-        other = draft.rules.checks.get(check)
-        if other is not None and other.cause == watched.cause:
-            bad = {name: place for name, place in draft.reporting(other).items() if place.fails}
-            if bad:
-                found.append(_member(check, bad, draft.now))
-    return found
+def is_told(draft: Draft, watched: Watched) -> bool:
+    """Whether an open incident names the check among those who suffer."""
+    incident = draft.incident(watched.cause)
+    return incident is not None and (m := incident.members.get(watched.id)) is not None and m.recovered is None
 
 
-def _open(draft: Draft, incident: Incident, run: RunId | None) -> None:
-    first = incident.first
-    text = "; ".join(incident.burns.values()) if first is None else f"{first.check}: {first.failure}"
-    draft.put_incident(incident, What.OPENED, f"{incident.verdict}: {text}", run)
-    draft.announce(incident.cause, Reason.OPENED)
+def relapses(draft: Draft, watched: Watched) -> int:
+    """How often the incident of a check's cause has come back."""
+    incident = draft.incident(watched.cause)
+    return 0 if incident is None else incident.relapses
 
 
-def _severity(draft: Draft, verdict: Verdict, bad: Mapping[str, Place]) -> Severity:
-    """A page, but for a single region whose own network nobody has looked at: that may be us."""
-    if verdict is Verdict.REGIONAL and not all(name in draft.rules.controls for name in bad):
-        return Severity.TICKET
-    return Severity.PAGE
+def join_if_known(draft: Draft, watched: Watched, run: RunId) -> None:
+    """Known trouble on the same host: one failure is enough to count among those who suffer."""
+    incident, check = draft.incident(watched.cause), draft.check(watched.id)
+    if incident is None or not incident.members or check.opened or is_told(draft, watched):
+        return
+    places = {name: place for name, place in draft.reporting(watched).items() if place.fails}
+    if not places:
+        return
+    member = _failing(watched.id, places)
+    opened = Opened(
+        since=member.since.timestamp(), at=draft.now.timestamp(), last=draft.now.timestamp(), share=JOINED_SHARE
+    )
+    draft.put_check(watched.id, replace(check, opened={FAIL: opened}, verdict=incident.verdict))
+    _join(draft, incident, member, run)
 
 
-def _member(check: CheckId, bad: Mapping[str, Place], now: datetime) -> Member:
+def all_pass(draft: Draft, watched: Watched, passed: AbstractSet[str]) -> bool:
+    """Whether every region that a check was seen to fail from, and that reports, is among those that passed since."""
+    incident = draft.incident(watched.cause)
+    member = None if incident is None else incident.members.get(watched.id)
+    return member is None or all(name in passed for name in member.regions if name in draft.reporting(watched))
+
+
+def recovered(draft: Draft, watched: Watched, at: float) -> None:
+    """A check has recovered: its first good run began at `at`. The last one ends the incident of its cause."""
+    draft.put_check(watched.id, replace(draft.check(watched.id), verdict=Verdict.OK))
+    incident = draft.incident(watched.cause)
+    if incident is not None and watched.id in incident.members and incident.members[watched.id].recovered is None:
+        leave(draft, incident, watched.id, datetime.fromtimestamp(at, UTC))
+
+
+def _member(watched: Watched, finding: Finding) -> Member:
+    return Member(
+        check=watched.id,
+        regions=finding.regions,
+        since=finding.since,
+        run=finding.run,
+        failure=finding.failure,
+        picture=finding.picture,
+        evidence=finding.evidence,
+    )
+
+
+def _failing(check: CheckId, bad: Mapping[str, Place]) -> Member:
     """A check as it suffers, told by the region in which it failed first."""
-    _, first = min(bad.items(), key=lambda item: (item[1].since or now, item[0]))
-    assert first.failure is not None  # a failing row has them
+    since, _, first = min((place.since, name, place) for name, place in bad.items() if place.since is not None)
+    assert first.failure is not None  # trouble has them
     assert first.run is not None
     return Member(
         check=check,
         regions=tuple(sorted(bad)),
-        since=first.since or now,
+        since=since,
         run=first.run,
         failure=first.failure,
         picture=first.picture,
     )
 
 
-def _join(draft: Draft, incident: Incident, watched: Watched, bad: Mapping[str, Place], run: RunId | None) -> Incident:
-    """The incident with the check among its members, failing from these regions too. What burned is explained by it."""
-    member, found = incident.members.get(watched.id), _member(watched.id, bad, draft.now)
-    if member is None:
-        since = min(incident.since, found.since)
-        joined = replace(incident, since=since, members={**incident.members, watched.id: found})
-        draft.put_incident(joined, What.JOINED, f"{watched.id}: {found.failure}", run)
-        return joined
-    regions = tuple(sorted({*member.regions, *bad}))
-    if regions == member.regions and member.recovered is None:
-        return incident
-    joined = replace(
-        incident, members={**incident.members, watched.id: replace(member, regions=regions, recovered=None)}
+def _companions(draft: Draft, watched: Watched) -> list[Member]:
+    """The other checks of the same cause that fail just now, though nothing is decided about them yet."""
+    found = []
+    for name in sorted(draft.state.suspects - {watched.id}):
+        other = draft.rules.checks.get(name)
+        if other is None or other.cause != watched.cause or (check := draft.check(name)).opened:
+            continue
+        bad = {name: place for name, place in draft.reporting(other).items() if place.fails}
+        if bad:
+            member = _failing(name, bad)
+            now = draft.now.timestamp()
+            opened = Opened(since=member.since.timestamp(), at=now, last=now, share=JOINED_SHARE)
+            draft.put_check(name, replace(check, opened={FAIL: opened}, verdict=Verdict.DEGRADED))
+            found.append(member)
+    return found
+
+
+def _begin(
+    draft: Draft, cause: str, verdict: Verdict, severity: Severity, members: Iterable[Member], run: RunId | None
+) -> None:
+    """Open an incident; or again the one that was resolved a moment ago: flapping is one incident."""
+    by_check = {member.check: member for member in members}
+    first = next(iter(by_check.values()))
+    closed = draft.closed(cause)
+    if closed is not None and closed.members:
+        again = replace(
+            closed,
+            verdict=verdict,
+            severity=severity,
+            opened=draft.now,  # from now on it is waited for somebody to acknowledge it, and reminded of
+            reminded=None,
+            members={**by_check, **{c: m for c, m in closed.members.items() if c not in by_check}},
+            resolved=None,
+            relapses=closed.relapses + 1,
+        )
+        draft.put_incident(again, What.REOPENED, f"{verdict}: {first.check}: {first.failure}", run)
+        _explain(draft, again, by_check.values(), run)
+        draft.announce(cause, Reason.OPENED)
+        return
+    opened = Incident(
+        id=incident_id(cause, first.since, first.run),
+        cause=cause,
+        verdict=verdict,
+        severity=severity,
+        since=min(member.since for member in by_check.values()),
+        opened=draft.now,
+        members=by_check,
     )
+    _open(draft, opened, first, run)
+
+
+def _open(draft: Draft, incident: Incident, first: Member, run: RunId | None) -> None:
+    draft.put_incident(incident, What.OPENED, f"{incident.verdict}: {first.check}: {first.failure}", run)
+    _explain(draft, incident, incident.members.values(), run)
+    draft.announce(incident.cause, Reason.OPENED)
+
+
+def _explain(draft: Draft, incident: Incident, members: Iterable[Member], run: RunId | None) -> None:
+    for member in members:
+        if member.evidence:
+            draft.put_incident(incident, What.EVIDENCE, f"{member.check}: {member.evidence}", run)
+
+
+def _join(draft: Draft, incident: Incident, found: Member, run: RunId | None) -> Incident:
+    """The incident with the check among its members, failing from these regions too."""
+    member = incident.members.get(found.check)
+    if member is None or member.recovered is not None:
+        since = min(incident.since, found.since) if member is None else incident.since
+        joined = replace(incident, since=since, members={**incident.members, found.check: found})
+        draft.put_incident(joined, What.JOINED, f"{found.check}: {found.evidence or found.failure}", run)
+        return joined
+    regions = tuple(sorted({*member.regions, *found.regions}))
+    more = replace(member, regions=regions, evidence=found.evidence or member.evidence)
+    if more == member:
+        return incident
+    joined = replace(incident, members={**incident.members, found.check: more})
     draft.put_incident(joined)
     return joined
-
-
-def recover(draft: Draft, watched: Watched) -> None:
-    """See whether a check that passes has recovered, and whether that ends the incident of its cause.
-
-    It has when every region that reports passes, and those it failed from have passed three times in a row.
-    """
-    incident = draft.incident(watched.cause)
-    if incident is None or (member := incident.members.get(watched.id)) is None or member.recovered is not None:
-        return
-    places = draft.reporting(watched)
-    ours = [places[name] for name in member.regions if name in places]
-    if not ours or any(place.fails for place in places.values()) or any(place.passes < PASSES for place in ours):
-        return
-    leave(draft, incident, watched.id, max(place.since or draft.now for place in ours))
 
 
 def leave(draft: Draft, incident: Incident, check: CheckId, at: datetime, text: str = "") -> None:
@@ -159,6 +218,9 @@ def resolve(draft: Draft, incident: Incident, at: datetime) -> None:
     draft.explain((*names, *incident.burns))
 
 
+# --- our own trouble ------------------------------------------------------------------------------------------------
+
+
 def trouble(draft: Draft, run: Run, place: Place) -> None:
     """Our own trouble: told once it has lasted, as one incident for a region. Never as the shop's."""
     cause = f"probe:{run.region}"
@@ -172,16 +234,7 @@ def suffer(draft: Draft, cause: str, run: Run, failure: Failure) -> None:
     incident = draft.incident(cause)
     member = Member(check=run.check, regions=(run.region,), since=run.started, run=run.id, failure=failure)
     if incident is None:
-        opened = Incident(
-            id=incident_id(cause, run.started, run.id),
-            cause=cause,
-            verdict=Verdict.PROBE_FAULT,
-            severity=Severity.TICKET,
-            since=run.started,
-            opened=draft.now,
-            members={run.check: member},
-        )
-        _open(draft, opened, run.id)
+        _begin(draft, cause, Verdict.PROBE_FAULT, Severity.TICKET, (member,), run.id)
     elif run.check not in incident.members or incident.members[run.check].recovered is not None:
         joined = replace(incident, members={**incident.members, run.check: member})
         draft.put_incident(joined, What.JOINED, f"{run.check}: {failure}", run.id)

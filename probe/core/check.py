@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 from probe.core.expectation import Expectation
 from probe.core.secret import Secret
 from probe.core.target import BrowserKind, Evidence
 
 CheckId = NewType("CheckId", str)
+WHOLE_RUN: Final = "the whole run"
+"""What stands for the step from which on there are side effects, where there are no steps: a request, a test function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,13 @@ class CheckSpec:
     evidence: Evidence = field(default_factory=Evidence)
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     cron: Cron | None = None
+    side_effects: str | None = None
+    """The step from which on a run does something in the shop that stays, such as an order; `None`: it never does.
+
+    Runs that are made beside the schedule, to confirm or to drill, end before it.
+    """
+    confirm_with: CheckId | None = None
+    """The check that is run in its place when confirmation is asked for; `None`: itself."""
 
     @property
     def prober(self) -> str:

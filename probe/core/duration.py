@@ -44,3 +44,15 @@ def format_duration(duration: timedelta | float) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts)
+
+
+def about(duration: timedelta) -> str:
+    """A duration that is not known exactly, in one unit, of which there are at least three where there can be.
+
+    >>> about(timedelta(hours=40, minutes=12)), about(timedelta(days=3, hours=5)), about(timedelta(seconds=5))
+    ('40h', '3d', '1m')
+    """
+    for unit, size in (("d", 86400), ("h", 3600)):
+        if duration.total_seconds() >= 3 * size:
+            return f"{duration.total_seconds() / size:.0f}{unit}"
+    return f"{max(1.0, duration.total_seconds() / 60):.0f}m"

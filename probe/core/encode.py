@@ -46,6 +46,7 @@ def encode_run(run: Run) -> dict[str, Any]:
         "host": {"cpu": round(seen.host.cpu, 3), "loop_lag": seconds(seen.host.loop_lag)},
         "log": list(seen.log),
         "trace_id": seen.trace_id,
+        "stopped_before": seen.stopped_before,
     }
 
 

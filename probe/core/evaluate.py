@@ -9,23 +9,28 @@ from probe.core.announce import escalation_due, reminder_due
 from probe.core.check import CheckId
 from probe.core.draft import Draft
 from probe.core.duration import format_duration
-from probe.core.incident import Incident, IncidentId, What
+from probe.core.fact import Fact, fact_of
+from probe.core.holds import region_of
+from probe.core.incident import IncidentId, What
+from probe.core.judge import came_to_nothing, consider, forgive, observe
 from probe.core.notification import Reason
 from probe.core.place import after, taken_back, tallies_of
 from probe.core.rules import Rules, Watched
 from probe.core.run import Outcome, Run, Why
 from probe.core.state import Change, CheckState, Place, State
-from probe.core.verdict import awaits_control, is_lasting
+from probe.core.verdict import ill
 
-AGAIN: Final = timedelta(seconds=15)
-"""How long after a request for confirmation the next one is made: trouble that heals itself has gone by then."""
 RECHECK: Final = timedelta(minutes=1)
-"""How often a check that is part of an incident is run at least, so that its recovery is noticed."""
+"""How often a region that is blind is looked at again."""
+
+
+LASTING: Final = timedelta(minutes=2)
+"""How long a region must be blind before that is told: most trouble of a network is over by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Time has passed: reminders, escalations, burn rates and expired states are looked at. Every few seconds."""
+    """Time has passed: further runs are asked for, reminders and escalations are looked at. Every few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,16 @@ class Mute:
     by: str
 
 
-Event = Run | Tick | Acknowledge | Mute
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """A run that has not ended, though by far the most have by then: it began at `began`."""
+
+    check: CheckId
+    region: str
+    began: datetime
+
+
+Event = Run | Tick | Overdue | Acknowledge | Mute
 
 
 def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
@@ -64,6 +78,9 @@ def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
             draft.put_place(event.check, event.region, replace(before, slot=event.slot))
     elif isinstance(event, Tick):
         _tick(draft)
+    elif isinstance(event, Overdue):
+        if (watched := draft.rules.checks.get(event.check)) is not None:
+            _overdue(draft, event, watched)
     else:
         _command(draft, event)
     return draft.change()
@@ -73,57 +90,69 @@ def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
 
 
 def _run(draft: Draft, run: Run, watched: Watched) -> None:
-    blind = draft.region(run.region).blind is not None
-    tallies = tallies_of(run, draft.rules.counted.get(run.check, ()), watched, draft.now)
-    if blind:
+    check = draft.check(run.check)
+    before = check.places.get(run.region) or Place()
+    void = _is_void(draft, run, watched)
+    counted = draft.rules.counted.get(run.check, ())
+    tallies = tallies_of(run, counted, watched, draft.now) if counted else ()
+    if void:
         tallies = tuple(replace(tally, bad=0, lost=tally.lost + tally.bad) for tally in tallies)
     draft.count(tallies)
-    before = draft.check(run.check).places.get(run.region, Place())
-    if blind and run.outcome is Outcome.FAILED:
+    if void and run.outcome is Outcome.FAILED:
         # The region cannot even reach what needs nothing of the target: this says nothing.
-        place = replace(before, slot=run.slot or before.slot, outcome=run.outcome)
-    else:
-        place = after(before, run, tallies)
-    draft.put_place(run.check, run.region, place)
-    if run.outcome in (Outcome.PASSED, Outcome.FAILED):
+        draft.put_place(run.check, run.region, replace(before, slot=run.slot or before.slot, outcome=run.outcome))
+        came_to_nothing(draft, watched, run.region)
         cases.able(draft, run)
-        if place.fails:
-            _suspect(draft, watched, run.region, first=place.fails == 1)
-            cases.judge(draft, watched, run.id)
-        elif place.passes:
-            _relax(draft, watched)
-            cases.recover(draft, watched)
-    elif run.outcome is Outcome.ERRORED:
-        cases.trouble(draft, run, place)
+        return
+    if run.outcome not in (Outcome.PASSED, Outcome.FAILED):
+        place = after(before, run)
+        draft.put_place(run.check, run.region, place)
+        came_to_nothing(draft, watched, run.region)
+        if run.outcome is Outcome.ERRORED:
+            cases.trouble(draft, run, place)
+        return
+    if draft.state.incidents:
+        cases.able(draft, run)
+    troubled = before.fails > 0 and any(not f.ok and f.region == run.region and not f.overdue for f in check.trail)
+    place = after(before, run, tallies, troubled=troubled)
+    observe(draft, watched, check, fact_of(run), {**check.places, run.region: place})
+    if run.outcome is Outcome.FAILED:
+        cases.join_if_known(draft, watched, run.id)
+    if run.why is Why.CONFIRM:
+        _for_others(draft, run)
+    if any(region_of(key) for key in draft.check(run.check).held):
+        return  # one region is looked into: whether it is worth a word is decided there
+    for tally, objective in zip(tallies, counted, strict=False):
+        if tally.bad:
+            burns.watch(draft, objective)
 
 
-def _suspect(draft: Draft, watched: Watched, region: str, *, first: bool) -> None:
-    """The first failure of a check asks every region at once, and each failing region for a control run."""
-    incident = draft.incident(watched.cause)
-    if incident is not None and watched.id in incident.members:
+def _is_void(draft: Draft, run: Run, watched: Watched) -> bool:
+    """Whether what fails where a run was made says nothing of the target."""
+    region = draft.regions.get(run.region)
+    if region is None or (region.blind is None and region.ill is None):
+        return False
+    return run.region in ill(watched, draft.regions, draft.now)
+
+
+def _for_others(draft: Draft, run: Run) -> None:
+    """A run that was asked for as the twin of another check, which is suspected."""
+    for watched in _suspects(draft):
+        if watched.confirm_with == run.check and run.region in watched.regions:
+            check = draft.check(watched.id)
+            observe(draft, watched, check, fact_of(run, twin=True), check.places)
+
+
+def _overdue(draft: Draft, event: Overdue, watched: Watched) -> None:
+    """A run that should have ended counts as failed until it does."""
+    if event.region in ill(watched, draft.regions, draft.now):
         return
     check = draft.check(watched.id)
-    if check.asked is None:
-        draft.put_check(watched.id, replace(check, asked=draft.now))
-        draft.ask(watched.id, watched.regions)
-    if first:
-        _ask_control(draft, region)
-
-
-def _ask_control(draft: Draft, name: str) -> None:
-    control, region = draft.rules.controls.get(name), draft.region(name)
-    if control is None or awaits_control(region, draft.now):
-        return
-    if region.answered is None or draft.now - region.answered > AGAIN:
-        draft.put_region(name, replace(region, asked=draft.now))
-        draft.ask(control, (name,), Why.CONTROL)
-
-
-def _relax(draft: Draft, watched: Watched) -> None:
-    """Nothing is suspected any more when no region that reports fails."""
-    check = draft.check(watched.id)
-    if check.asked is not None and not any(place.fails for place in draft.reporting(watched).values()):
-        draft.put_check(watched.id, replace(check, asked=None))
+    late, runs = check.habits.overdue
+    if not check.opened and not check.held:
+        check = replace(check, habits=check.habits._replace(overdue=(late + 1, runs)))
+    fact = Fact(draft.now.timestamp(), event.region, event.began.timestamp(), "", False, "overdue", "", overdue=True)
+    observe(draft, watched, check, fact, check.places)
 
 
 def _control(draft: Draft, run: Run) -> None:
@@ -135,26 +164,39 @@ def _control(draft: Draft, run: Run) -> None:
         draft.put_region(name, replace(region, answered=draft.now, blind=None, failure=None, run=None))
         cases.able(draft, run)
         for watched in _suspects(draft):
-            cases.judge(draft, watched)
+            consider(draft, watched)
         return
     draft.put_region(
         name,
-        replace(region, answered=draft.now, blind=region.blind or run.started, failure=run.failure, run=run.id),
+        replace(
+            region,
+            answered=draft.now,
+            blind=region.blind or run.started,
+            ill=draft.now,
+            failure=run.failure,
+            run=run.id,
+        ),
     )
     if region.blind is None:
         for watched in _suspects(draft):
             _forgive(draft, watched, name)
-    if run.failure is not None:
+    if run.failure is not None and region.blind is not None and draft.now - region.blind >= LASTING:
         cases.suffer(draft, f"probe:{name}", run, run.failure)
 
 
 def _forgive(draft: Draft, watched: Watched, region: str) -> None:
-    """It was us: a failing row of a suspect in a region that has gone blind was nothing, and counts as lost."""
-    place = draft.check(watched.id).places.get(region)
+    """It was us: what failed in a region that has gone blind was nothing, and counts as lost."""
+    if region not in ill(watched, draft.regions, draft.now):
+        return
+    check = draft.check(watched.id)
+    if check.opened:
+        return
+    place = check.places.get(region)
     if place is not None and place.fails:
         draft.count(taken_back(place.bad))
         draft.put_place(watched.id, region, Place(slot=place.slot, outcome=place.outcome))
-    _relax(draft, watched)
+    forgive(draft, watched, region)
+    consider(draft, watched)
 
 
 def _suspects(draft: Draft) -> list[Watched]:
@@ -166,35 +208,23 @@ def _suspects(draft: Draft) -> list[Watched]:
 
 def _tick(draft: Draft) -> None:
     for watched in _suspects(draft):
-        _insist(draft, watched)
+        consider(draft, watched)
     for cause in sorted(draft.state.incidents):
         _look_after(draft, cause)
-    for objective in draft.rules.objectives.values():
-        burns.watch(draft, objective)
     for name, region in draft.state.regions.items():
-        if region.blind is not None and draft.now - (region.asked or region.blind) >= RECHECK:
-            _ask_control(draft, name)
-
-
-def _insist(draft: Draft, watched: Watched) -> None:
-    """Ask again for what is not decided, a little later: a blip has healed by then; and judge what has waited enough."""
-    check, places = draft.check(watched.id), draft.reporting(watched)
-    if not any(place.fails for place in places.values()):
-        draft.put_check(watched.id, replace(check, asked=None))
-        return
-    cases.judge(draft, watched)
-    asked = check.asked
-    undecided = [name for name, place in places.items() if place.fails and not is_lasting(place)]
-    if asked is not None and undecided and draft.now - asked >= AGAIN:
-        draft.put_check(watched.id, replace(draft.check(watched.id), asked=draft.now))
-        draft.ask(watched.id, undecided)
+        if region.blind is not None and draft.now - (region.tried or region.blind) >= RECHECK:
+            draft.ask_control(name)
 
 
 def _look_after(draft: Draft, cause: str) -> None:
     """What an open incident needs as time passes."""
     for check in draft.state.incidents[cause].members:
         incident = draft.incident(cause)
-        if incident is not None and not _is_watched(check, draft.rules) and incident.members[check].recovered is None:
+        if (
+            incident is not None
+            and not _is_watched(check, cause, draft.rules)
+            and incident.members[check].recovered is None
+        ):
             # Should it come back and still fail, that is another incident, with a beginning and keys of its own.
             places = draft.check(check).places.items()
             draft.put_check(
@@ -206,7 +236,6 @@ def _look_after(draft: Draft, cause: str) -> None:
     incident = draft.incident(cause)
     if incident is None:
         return
-    _recheck(draft, incident)
     if incident.acknowledged is None and (channels := escalation_due(incident, draft.rules, draft.now)):
         draft.put_incident(incident, What.ESCALATED, f"nobody has acknowledged: {', '.join(channels)}")
         draft.announce(cause, Reason.ESCALATED, channels)
@@ -217,22 +246,12 @@ def _look_after(draft: Draft, cause: str) -> None:
         draft.announce(cause, Reason.REMINDER)
 
 
-def _is_watched(check: CheckId, rules: Rules) -> bool:
-    return check in rules.checks or check in rules.controls.values()
-
-
-def _recheck(draft: Draft, incident: Incident) -> None:
-    """Run the members that have not recovered at least once a minute, whatever their own schedule is."""
-    for member in incident.members.values():
-        watched = draft.rules.checks.get(member.check)
-        if watched is None or member.recovered is not None or watched.every <= RECHECK:
-            continue
-        check = draft.check(watched.id)
-        places = [(name, check.places.get(name)) for name in member.regions if name in watched.regions]
-        due = [name for name, place in places if place and place.at and draft.now - place.at >= RECHECK]
-        if due and draft.now - (check.asked or incident.opened) >= RECHECK:
-            draft.put_check(watched.id, replace(check, asked=draft.now))
-            draft.ask(watched.id, due)
+def _is_watched(check: CheckId, cause: str, rules: Rules) -> bool:
+    """Whether anything of a check could still be put down to a cause; a reload may have given it another one."""
+    watched = rules.checks.get(check)
+    if watched is None:
+        return check in rules.controls.values()
+    return watched.cause == cause or cause.startswith("probe:")
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

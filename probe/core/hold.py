@@ -40,7 +40,7 @@ def standing(state: State, rules: Rules, channel: str, now: datetime) -> tuple[N
             reason=Reason.REMINDER,
             number=incident.announced,
             created=now,
-            message=compose(incident, Reason.REMINDER, rules, budgets_of(incident, rules, state.ledgers, now), now),
+            message=compose(incident, Reason.REMINDER, rules, budgets_of(incident, rules, state, now), now),
         )
         for incident in state.incidents.values()
         if channel in incident.told and not _is_muted(incident, now)

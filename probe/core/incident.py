@@ -33,7 +33,7 @@ class Member:
     """A check that suffers from an incident's cause.
 
     `regions` are those it has failed from. `failure` is that of the first bad run, `run`, which began at `since`;
-    `recovered` is when the first of the good runs began that end it.
+    `recovered` is when the first of the good runs began that end it. `evidence` is which runs convinced us, in words.
     """
 
     check: CheckId
@@ -43,6 +43,7 @@ class Member:
     failure: Failure
     picture: str | None = None
     recovered: datetime | None = None
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,8 @@ class Incident:
     """Objectives that burn → in which words its timeline tells it. An incident without members is about these alone."""
     told: tuple[str, ...] = ()
     announced: int = 0
+    relapses: int = 0
+    """How often it was resolved, and came back."""
     reminded: datetime | None = None
     acknowledged: datetime | None = None
     acknowledged_by: str = ""
@@ -82,6 +85,8 @@ class What(StrEnum):
     """What an entry of an incident's timeline tells."""
 
     OPENED = "opened"
+    REOPENED = "reopened"
+    EVIDENCE = "evidence"
     JOINED = "joined"
     VERDICT = "verdict"
     SEVERITY = "severity"

@@ -1,5 +1,6 @@
 """The counts of an objective: how many runs were good, bad or lost, by the minute they were due."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -81,6 +82,30 @@ class Ledger:
             return None
         hour = min(self.hours)
         return datetime.fromtimestamp(min(self.minutes.get(hour, {hour: None})), UTC)
+
+    def reached(self, start: datetime, bad: float) -> datetime | None:
+        """When the bad runs from `start` on came to be as many as `bad`, to the minute, or the hour; `None`: never."""
+        first, seen = int(start.timestamp()), 0
+        first -= first % MINUTE
+        for hour in sorted(hour for hour in self.hours if hour + HOUR > first):
+            minutes = self.minutes.get(hour)
+            parts = {hour: self.hours[hour]} if minutes is None else {m: c for m, c in minutes.items() if m >= first}
+            for moment in sorted(parts):
+                seen += parts[moment].bad
+                if seen >= bad:
+                    return datetime.fromtimestamp(moment, UTC)
+        return None
+
+    def amended(self, parts: Iterable[tuple[datetime, Counts]]) -> "Ledger":
+        """A ledger in which these are counted too; this one stays as it is."""
+        found = Ledger()
+        found.hours, found.minutes = dict(self.hours), dict(self.minutes)
+        for at, counts in parts:
+            hour = int(at.timestamp()) // HOUR * HOUR
+            if hour in found.minutes:
+                found.minutes[hour] = dict(found.minutes[hour])
+            found.add(at, good=counts.good, bad=counts.bad, lost=counts.lost)
+        return found
 
     def forget(self, before: datetime, *, all_before: datetime | None = None) -> None:
         """Drop minutes of hours that ended before `before`, and whole hours that ended before `all_before`."""

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from probe.core.duration import format_duration
+from probe.core.budget import Budget
+from probe.core.drilled import as_drill, is_drill
+from probe.core.duration import about, format_duration
 from probe.core.incident import Incident, Member, Verdict
 from probe.core.notification import Message, Reason
 from probe.core.rules import Rules, Severity, Watched
-from probe.core.slo import Budget
+from probe.core.run import SLOW_KINDS
 
 WORDS: Final = {
     Verdict.DOWN: "DOWN",
@@ -20,6 +22,8 @@ WORDS: Final = {
     Verdict.UNKNOWN: "UNKNOWN",
     Verdict.OK: "OK",
 }
+MARKS: Final = {Reason.REMINDER: "STILL ", Reason.ESCALATED: "ESCALATED: "}
+"""What a title begins with that says more than the first time."""
 SHOWN: Final = 5
 """Checks that a message names; it counts the others."""
 
@@ -35,7 +39,7 @@ def compose(
     reproduce = f"probe check {first.check if first else ' '.join(checks)} --once"
     if first is not None and len(first.regions) == 1:
         reproduce += f" --region {first.regions[0]}"
-    return Message(
+    message = Message(
         title=_title(incident, reason),
         body="\n".join(f"{name + ':':11}{value}" for name, value in _lines(incident, rules, budgets, reproduce, now)),
         verdict=incident.verdict,
@@ -49,9 +53,11 @@ def compose(
         cause=incident.cause,
         expected=None if failure is None else failure.expected,
         seen=None if failure is None else failure.actual,
+        evidence=evidence_of(incident),
         reproduce=reproduce,
         picture=None if first is None else first.picture,
     )
+    return as_drill(message) if is_drill(incident.cause) else message
 
 
 def checks_of(incident: Incident, rules: Rules) -> tuple[Watched, ...]:
@@ -60,6 +66,14 @@ def checks_of(incident: Incident, rules: Rules) -> tuple[Watched, ...]:
         check for name in incident.burns if name in rules.objectives for check in sorted(rules.objectives[name].checks)
     )
     return tuple(rules.checks[check] for check in checks if check in rules.checks)
+
+
+def evidence_of(incident: Incident) -> str:
+    """Which runs convinced us, in words: of the check that speaks for all, or else of the first that has more than one."""
+    found = next((member for member in incident.members.values() if member.evidence), None)
+    if found is None:
+        return ""
+    return found.evidence if found is incident.first else f"{found.check}: {found.evidence}"
 
 
 def _title(incident: Incident, reason: Reason) -> str:
@@ -71,14 +85,23 @@ def _title(incident: Incident, reason: Reason) -> str:
     word = WORDS[incident.verdict]
     if incident.verdict is Verdict.REGIONAL:
         word = f"DOWN FROM {', '.join(sorted({r for m in incident.members.values() for r in m.regions}))} ONLY"
-    marks = {Reason.REMINDER: "STILL ", Reason.ESCALATED: "ESCALATED: "}
-    head = f"{marks.get(reason, '')}{word}: {place}"
+    mark = MARKS.get(reason, "AGAIN " if incident.relapses and reason is Reason.OPENED else "")
+    head = f"{mark}{word}: {place}"
     first = incident.first
     if first is None:
-        return f"{head}, {next(iter(incident.burns.values()), '')}"
+        return f"{head}, {next(iter(incident.burns.values()), '').partition('; ')[0]}"  # what was counted
     step = f' at step "{first.failure.step}"' if first.failure.step else ""
-    what = "cannot measure" if incident.verdict is Verdict.PROBE_FAULT else "fails"
+    what = _suffering(incident.verdict, first)
     return f"{head}, {first.check} {what}{step}: {first.failure.layer}: {_one_line(first.failure.message)}"
+
+
+def _suffering(verdict: Verdict, first: Member) -> str:
+    """What a check does while an incident is open."""
+    if verdict is Verdict.PROBE_FAULT:
+        return "cannot measure"
+    if verdict is Verdict.DEGRADED:
+        return "is slow" if first.failure.kind in SLOW_KINDS else "fails at times"
+    return "fails"
 
 
 def _lines(
@@ -88,8 +111,10 @@ def _lines(
     first = incident.first
     if incident.verdict is Verdict.PROBE_FAULT:
         yield "Means", "probe's own trouble; it says nothing about the shop, which is not watched from there meanwhile"
+    elif incident.verdict is Verdict.BLOCKED:
+        yield "Means", "the server refuses probe as it refuses robots; whether customers can buy is not known meanwhile"
     elif incident.resolved is None and (promises := _promises(incident, rules)):
-        yield "Customers", f"cannot: {promises}" if incident.members else f"suffer: {promises}"
+        yield "Customers", f"{_hardship(incident)}: {promises}"
     if first is not None:
         failure = first.failure
         if failure.step:
@@ -101,7 +126,10 @@ def _lines(
             yield "Seen", failure.actual
         if failure.url is not None:
             yield "Address", failure.url
-    yield "Since", f"{_moment(incident.since)} ({_span(incident.since, incident.resolved or now)})"
+    if text := evidence_of(incident):
+        yield "Evidence", text
+    times = "" if not incident.relapses else f"; came back {_times(incident.relapses)}"
+    yield "Since", f"{_moment(incident.since)} ({_span(incident.since, incident.resolved or now)}{times})"
     if incident.resolved is not None:
         yield "Until", _moment(incident.resolved)
     if incident.members:
@@ -117,6 +145,20 @@ def _lines(
         yield "Severity", "page: look now" if incident.severity is Severity.PAGE else "ticket: look today"
         yield "Try it", reproduce
     yield "Incident", f"{incident.id} (probe incident show {incident.id})"
+
+
+def _hardship(incident: Incident) -> str:
+    """What customers suffer, before what they want to do."""
+    first = incident.first
+    if first is None:
+        return "suffer"
+    if incident.verdict is Verdict.DEGRADED:
+        return "wait long" if first.failure.kind in SLOW_KINDS else "cannot at times"
+    return "cannot"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else "twice" if count == 2 else f"{count} times"
 
 
 def _promises(incident: Incident, rules: Rules) -> str:
@@ -141,14 +183,52 @@ def _names(members: Iterable[Member]) -> str:
 
 def budget_words(left: Budget) -> str:
     """How an objective stands, in a few words."""
-    if left.attained is None:
-        return "nothing counted yet"
-    attained = f"{left.attained:.2%} attained"
-    if not left.known:
-        return f"not known: only {left.coverage:.0%} of what was due has an answer ({attained} of that)"
-    if left.left >= 0:
-        return f"{left.left:.0%} of the error budget left, {attained}"
-    return f"error budget overspent by {-left.left:.0%}, {attained}"
+    return "; ".join(_budget(left))
+
+
+def _budget(left: Budget) -> Iterable[str]:
+    if left.attained is None or left.within is None:
+        yield "nothing counted yet"
+    elif not left.known:
+        yield f"not known: only {left.coverage:.0%} of what was due has an answer ({attained_words(left)} of that attained)"
+    else:
+        head = f"{left.left:.0%} of the error budget left" if left.left > 0 else "error budget spent"
+        over = f"overspent by {-left.left:.0%}" if left.left < 0 else ""
+        parts = (head, over, gone_since(left), gone(left), f"{attained_words(left)} attained")
+        yield ", ".join(part for part in parts if part)
+    if left.noise is not None:
+        yield noise_words(left.noise)
+
+
+def noise_words(noise: float) -> str:
+    """Why checks that fail so often by themselves cannot judge an objective."""
+    return f"the objective is stricter than the probe's own noise of {_percent(noise)}: these checks cannot judge it"
+
+
+def attained_words(left: Budget) -> str:
+    """The share of good runs, and in which bounds it is known: `99.953% (99.921% to 99.978%)`."""
+    assert left.attained is not None  # whoever asks has looked
+    assert left.within is not None
+    low, high = left.within
+    return f"{_percent(left.attained)} ({_percent(low)} to {_percent(high)})"
+
+
+def gone_since(left: Budget) -> str:
+    """When a budget that is spent was used up: `gone since 2026-11-24 03:12:00 UTC`; nothing where there is some."""
+    return "" if left.spent is None else f"gone since {_moment(left.spent)}"
+
+
+def gone(left: Budget) -> str:
+    """When the budget will be gone at this rate: `gone in 3d (2d to 6d) at this rate`; nothing where it will last."""
+    if left.forecast is None:
+        return ""
+    soonest, latest = about(left.forecast.soonest), left.forecast.latest
+    bounds = f"{soonest} at the soonest" if latest is None else f"{soonest} to {about(latest)}"
+    return f"gone in {about(left.forecast.likely)} ({bounds}) at this rate"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.5g}%"
 
 
 def _one_line(text: str) -> str:

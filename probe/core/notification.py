@@ -23,8 +23,8 @@ class Message:
     """An incident in words, as it was when something was to be said. No secret is in it.
 
     `title` is one line, `body` the whole text of it for a person (plain, a few lines). The rest are the same facts for
-    machines: `checks`, `regions` and `step` say where, `expected` and `seen` what; `picture` is the path of a
-    screenshot, `since` and `resolved` frame it. `link` is a command or address to see more.
+    machines: `checks`, `regions` and `step` say where, `expected` and `seen` what, `evidence` which runs say so; `picture`
+    is the path of a screenshot, `since` and `resolved` frame it. `link` is a command or address to see more.
     """
 
     title: str
@@ -40,8 +40,11 @@ class Message:
     cause: str = ""
     expected: str | None = None
     seen: str | None = None
+    evidence: str = ""
     reproduce: str = ""
     picture: str | None = None
+    drill: bool = False
+    """Whether it is about a fault that was planted to see whether it is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """What one run does to what is known of a check in its region, and what it counts for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from probe.core.ledger import HOUR
 from probe.core.rules import Objective, Watched
@@ -11,38 +12,54 @@ from probe.core.slo import classify
 from probe.core.state import Place, Tally
 
 
-def after(place: Place, run: Run, tallies: Iterable[Tally] = ()) -> Place:
-    """The place after a run of it. Only answers of the target make and break rows; `tallies` is what it counted for."""
-    place = replace(place, outcome=run.outcome, slot=run.slot or place.slot)
+def after(place: Place, run: Run, tallies: Iterable[Tally] = (), *, troubled: bool = False) -> Place:
+    """The place after a run of it. Only answers of the target make trouble; `tallies` is what the run counted for.
+
+    `troubled` says whether an earlier failed run from here still matters: this one then belongs to the same trouble.
+    """
+    slot = run.slot or place.slot
+    at = run.ended if place.at is None else max(place.at, run.ended)
     if run.outcome is Outcome.PASSED:
-        since = place.since if place.passes else run.started
-        return Place(slot=place.slot, outcome=place.outcome, at=run.ended, since=since, passes=place.passes + 1)
+        if troubled:
+            return replace(place, outcome=run.outcome, slot=slot, at=at, errors=0, trouble=None)
+        return Place(slot=slot, outcome=run.outcome, at=at)
     if run.outcome is Outcome.FAILED:
-        bad = (*place.bad, *(tally for tally in tallies if tally.bad))
-        if place.fails:
-            return replace(place, at=run.ended, fails=place.fails + 1, errors=0, trouble=None, bad=bad)
-        return Place(
-            slot=place.slot,
-            outcome=place.outcome,
-            at=run.ended,
-            since=run.started,
-            fails=1,
-            run=run.id,
-            failure=run.failure,
-            picture=next((a.path for a in run.observation.artifacts if a.kind == "screenshot"), None),
-            bad=bad,
+        bad = tuple(tally for tally in tallies if tally.bad)
+        known = troubled and place.since is not None and place.since <= run.started
+        found = (
+            place
+            if known
+            else replace(place, since=run.started, run=run.id, failure=run.failure, picture=_picture(run))
+        )
+        return replace(
+            found,
+            outcome=run.outcome,
+            slot=slot,
+            at=at,
+            fails=place.fails + 1 if troubled else 1,
+            errors=0,
+            trouble=None,
+            bad=(*(place.bad if troubled else ()), *bad)[-KEPT:],
         )
     if run.outcome is Outcome.ERRORED:
-        return replace(place, errors=place.errors + 1, trouble=run.failure)
-    return place
+        return replace(place, outcome=run.outcome, slot=slot, errors=place.errors + 1, trouble=run.failure)
+    return replace(place, outcome=run.outcome, slot=slot)
 
 
-def tallies_of(run: Run, objectives: Iterable[Objective], watched: Watched, now: datetime) -> tuple[Tally, ...]:
+def _picture(run: Run) -> str | None:
+    return next((a.path for a in run.observation.artifacts if a.kind == "screenshot"), None)
+
+
+KEPT: Final = 100
+"""Bad runs that may be taken back at most: what lasts longer was not us."""
+
+
+def tallies_of(run: Run, objectives: Sequence[Objective], watched: Watched, now: datetime) -> tuple[Tally, ...]:
     """What a run counts for. Only the schedule counts: runs made on suspicion would count trouble several times.
 
     A run that stands for many missed slots is lost as often, spread over the hours in which they were due.
     """
-    if run.slot is None or run.why is not Why.SCHEDULED:
+    if run.slot is None or run.why is not Why.SCHEDULED or not objectives:
         return ()
     slot = run.slot
     if slot.count == 1:

@@ -31,6 +31,8 @@ class Watched:
 
     `cause` is what its failures are put down to together with those of other checks: the host of its target. `every`
     is the longest time between two of its runs in a region. `promise` is what its customers want to do, in words.
+    `side_effects`: its runs do something that stays, and those made to confirm stop before that. `confirm_with` is the
+    check to be run in its place when confirmation is asked for.
     """
 
     id: CheckId
@@ -41,6 +43,8 @@ class Watched:
     timeout: timedelta
     promise: str = ""
     tags: tuple[str, ...] = ()
+    side_effects: bool = False
+    confirm_with: CheckId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +53,7 @@ class Objective:
 
     A run of one of `checks` is good when it passed; with `step`, when that step passed; with `under` (seconds), when
     the step, or the whole run, took no longer. `target` is the share of good runs, 0 to 1. `coverage` is the share of
-    the schedule that must have been counted for the objective to be known at all. A burn alerts only with `min_bad`
-    bad runs in its long window, two of them in the short one (one if `min_bad` is one).
+    the schedule that must have been counted for the objective to be known at all.
     """
 
     name: str
@@ -60,7 +63,6 @@ class Objective:
     step: str | None = None
     under: float | None = None
     coverage: float = 0.9
-    min_bad: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

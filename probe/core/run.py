@@ -8,6 +8,7 @@ from typing import NewType
 from probe.core.check import CheckId, CheckSpec
 from probe.core.exchange import Exchange
 from probe.core.failure import Failure
+from probe.core.fault import DrillNotes
 
 RunId = NewType("RunId", str)
 
@@ -23,7 +24,7 @@ class Outcome(StrEnum):
 
 
 class StepOutcome(StrEnum):
-    """How a step ended; `SKIPPED`: an earlier one failed."""
+    """How a step ended; `SKIPPED`: an earlier one failed, or the run was ended before it for its side effects."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -39,6 +40,11 @@ class Why(StrEnum):
     CONTROL = "control"
     DRILL = "drill"
     MANUAL = "manual"
+
+    @property
+    def spares(self) -> bool:
+        """Whether such a run ends before side effects: it comes on top of what the user has planned."""
+        return self in (Why.CONFIRM, Why.DRILL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +151,10 @@ class Observation:
     duration: float | None = None
     """Seconds of the measured part; `None`: the runner's own measure, with set-up, counts."""
     trace_id: str | None = None
+    stopped_before: str | None = None
+    """The step before which it was ended, for its side effects: nothing was seen of it. `None`: it went to its end."""
+    drill: DrillNotes | None = None
+    """What a run of a drill noted for it; of other runs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

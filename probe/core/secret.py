@@ -138,7 +138,8 @@ class Redactor:
             return self.text(value)
         if isinstance(value, tuple | list):
             walked = [self._walk(item) for item in value]
-            return value if all(map(is_, walked, value)) else kind(walked)
+            make = getattr(kind, "_make", kind)  # a named tuple takes its items one by one
+            return value if all(map(is_, walked, value)) else make(walked)
         if is_dataclass(kind):
             changed = {}
             for name in _field_names(kind):

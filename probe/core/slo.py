@@ -1,9 +1,10 @@
-"""Objectives: which runs are good, how much of the error budget is left, and how fast it burns."""
+"""Objectives: which runs are good, and when the error budget burns too fast."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from probe.core.binomial import Interval, above, at_least, posterior
 from probe.core.ledger import MINUTE, Counts, Ledger
 from probe.core.rules import Calendar, Objective, Severity
 from probe.core.run import Outcome, Run, StepOutcome
@@ -30,34 +31,67 @@ BURN_RULES: Final = (
 """2 % of the budget of 30 days in an hour, 5 % in six, 10 % in three days: The Site Reliability Workbook, chapter 5."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How an objective stands. Shares are 0 to 1; `left` may be negative.
+CONFIDENCE: Final = 0.99
+"""How sure it must be that a long window is too bad: less than once in a hundred as many are bad by chance."""
+FEWEST: Final = 2
+"""Bad runs without which nothing burns, whatever was promised: one is an event, not a rate."""
+EVEN: Final = 0.5
+"""A burn is over when it is more likely than not that its long window is not too bad any more…"""
+PLAINLY: Final = 0.1
+"""…or, sooner, when that is as unlikely as this of a latest part of it."""
 
-    `attained` is the share of good runs among those counted; `None`: none was. `left` is the share of the error budget
-    that is left: the budget is what may be bad of all runs of the whole window, at the rate at which they come.
-    `known` says whether enough of what was due has an answer.
-    """
 
-    attained: float | None
-    left: float
-    coverage: float
-    known: bool
-    counts: Counts
+ENOUGH: Final = 1000
+"""Runs from which noise is known: fewer than make a burn by noise alone."""
+
+
+class Noise(NamedTuple):
+    """How often the checks of an objective fail by themselves, when nothing is wrong: failed runs, and runs."""
+
+    failed: float = 0.0
+    runs: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The share of failed runs; 0 until it is known from `ENOUGH` runs."""
+        return self.failed / self.runs if self.runs >= ENOUGH else 0.0
+
+    def hides(self, share: float) -> bool:
+        """Whether it is, with a probability of 95 %, more than `share`: what is as rare cannot be told from it."""
+        return self.share > share and above(self.failed, self.runs, share) >= 0.95
+
+
+SILENT: Final = Noise()
+"""No noise is known of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """A burn rule that holds: its windows' counts, and `rate`, how many times too fast over the long one.
+    """A burn rule that holds.
 
-    What is older than the first run that was counted is taken to have been good: a young objective has spent no more
-    of its budget than it was seen to spend.
+    `counts` are those of the last `span`: the rule's long window, or less where counting began later (at the first run
+    there ever was, or after an incident that was told); what is older is taken to have been good. `rate` is how many
+    times too fast the budget burns over the long window: the share of bad runs in it against what is allowed, with
+    the central 90 % of its posterior. `chance` is how likely so many bad runs are where the objective is just met.
     """
 
     rule: BurnRule
-    long: Counts
-    short: Counts
-    rate: float
+    counts: Counts
+    span: timedelta
+    rate: Interval
+    chance: float
+
+
+class Evidence(NamedTuple):
+    """The counts of a window, and `runs`: how many there would be, had it been counted from its start."""
+
+    counts: Counts
+    runs: float
+
+    @property
+    def bad(self) -> int:
+        """Bad runs; none where more were taken back than are left."""
+        return max(0, self.counts.bad)
 
 
 def classify(run: Run, objective: Objective) -> Counts:
@@ -105,26 +139,6 @@ def length(window: timedelta | Calendar) -> timedelta:
     return {Calendar.WEEK: timedelta(days=7), Calendar.MONTH: MONTH, Calendar.QUARTER: 3 * MONTH}[window]
 
 
-def budget(objective: Objective, ledger: Ledger, now: datetime) -> Budget:
-    """How the objective stands at `now`."""
-    start, end = window_of(objective.window, now)
-    counts = ledger.between(start, now + timedelta(seconds=MINUTE))
-    counted = counts.good + counts.bad
-    if not counted:
-        return Budget(attained=None, left=1.0, coverage=0.0, known=False, counts=counts)
-    begun = max(start, ledger.first() or start)
-    elapsed = max(now - begun, timedelta(minutes=1))
-    whole = max(elapsed, objective.window if isinstance(objective.window, timedelta) else end - begun)
-    allowed = (1 - objective.target) * counted * (whole / elapsed)
-    return Budget(
-        attained=counts.good / counted,
-        left=1 - counts.bad / allowed,
-        coverage=counts.coverage,
-        known=counts.coverage >= objective.coverage,
-        counts=counts,
-    )
-
-
 def scaled(rule: BurnRule, window: timedelta) -> BurnRule:
     """The rule for an objective with another window than 30 days: the same share of its budget, in proportion.
 
@@ -136,41 +150,91 @@ def scaled(rule: BurnRule, window: timedelta) -> BurnRule:
     return replace(rule, long=max(rule.long * share, least), short=max(rule.short * share, least))
 
 
-def burning(objective: Objective, ledger: Ledger, now: datetime, explained: datetime | None = None) -> Burn | None:
+def burning(
+    objective: Objective, ledger: Ledger, now: datetime, explained: datetime | None = None, noise: Noise = SILENT
+) -> Burn | None:
     """The gravest burn rule that holds, if any.
 
-    The budget must burn too fast in both windows, with `min_bad` bad runs in the long one and two in the short one:
-    at one run a minute and 99.9 %, a single stray failure is a burn of 16. Bad runs before `explained` belong to an
-    incident that is known; it takes as many new ones.
+    It holds when, with `CONFIDENCE`, more runs of the long window are bad than the rule's factor allows on top of the
+    `noise` of the checks themselves, by the exact bound of Clopper and Pearson; when the short window is still too bad;
+    and when it has not plainly stopped. Bad runs before `explained` belong to an incident that is known: counting
+    begins anew there, as it does with the first run there ever was.
+
+    To be asked whenever a bad run was counted: nothing else makes a burn begin.
     """
-    fewest = objective.min_bad
+    begun = _begun(ledger, now, explained)
     for rule in BURN_RULES:
-        short, long, ratio, limit = _windows(rule, objective, ledger, now)
-        if not (ratio > limit and short.ratio > limit and long.bad >= fewest and short.bad >= min(2, fewest)):
+        fitted, limit = scaled(rule, length(objective.window)), _limit(rule, objective, noise)
+        long = evidence(ledger, fitted.long, now, begun)
+        if long.bad < max(FEWEST, limit * long.runs) or at_least(long.bad, long.runs, limit) > 1 - CONFIDENCE:
             continue
-        if explained is not None and ledger.between(explained, _end(now)).bad < fewest:
-            continue
-        return Burn(rule=rule, long=long, short=short, rate=ratio / (1 - objective.target))
+        if evidence(ledger, fitted.short, now, begun).counts.ratio > limit and not _is_over(
+            fitted, limit, ledger, now, begun
+        ):
+            allowed = 1 - objective.target
+            return Burn(
+                rule=rule,
+                counts=long.counts,
+                span=min(fitted.long, _end(now) - begun),
+                rate=posterior(long.bad, long.runs).times(1 / allowed),
+                chance=at_least(long.bad, long.runs, min(1.0, allowed + noise.share)),
+            )
     return None
 
 
-def cooled(objective: Objective, ledger: Ledger, now: datetime) -> bool:
-    """Whether a burn that was told is over: no rule holds any more, nor would if half as much were too much just now."""
-    for rule in BURN_RULES:
-        short, long, ratio, limit = _windows(rule, objective, ledger, now)
-        if ratio > limit and long.bad >= objective.min_bad and short.ratio > limit / 2:
-            return False
-    return True
+def cooled(
+    objective: Objective,
+    ledger: Ledger,
+    now: datetime,
+    severity: Severity = Severity.TICKET,
+    explained: datetime | None = None,
+    noise: Noise = SILENT,
+) -> bool:
+    """Whether a burn that was told with this severity is over, by each of the rules that are as grave.
+
+    For a rule it is when its long window is more likely than not to be within what the rule allows, or when a latest
+    part of it, no shorter than the short window, plainly is.
+    """
+    begun = _begun(ledger, now, explained)
+    return all(
+        _is_over(scaled(rule, length(objective.window)), _limit(rule, objective, noise), ledger, now, begun)
+        for rule in BURN_RULES
+        if severity is Severity.TICKET or rule.severity is Severity.PAGE
+    )
 
 
-def _windows(
-    rule: BurnRule, objective: Objective, ledger: Ledger, now: datetime
-) -> tuple[Counts, Counts, float, float]:
-    """The counts of the short and of the long window, the share of bad runs in the long one, and what is too much."""
-    fitted, end = scaled(rule, length(objective.window)), _end(now)
-    short, long = ledger.between(now - fitted.short, end), ledger.between(now - fitted.long, end)
-    seen = min(1.0, (end - (ledger.first() or now)) / (end - now + fitted.long))
-    return short, long, long.ratio * seen, fitted.factor * (1 - objective.target)
+def evidence(ledger: Ledger, span: timedelta, now: datetime, begun: datetime) -> Evidence:
+    """What the ledger says of the last `span`, when counting began at `begun`."""
+    end = _end(now)
+    counts = ledger.between(max(now - span, begun), end)
+    seen = min(1.0, max(timedelta(0), end - begun) / (end - now + span))
+    counted = max(0, counts.good + counts.bad)
+    return Evidence(counts, counted / seen if counted else 0.0)
+
+
+def _is_over(rule: BurnRule, limit: float, ledger: Ledger, now: datetime, begun: datetime) -> bool:
+    """Whether a rule, fitted to its objective, has ceased to hold."""
+    span = rule.short
+    while span < rule.long:
+        part = evidence(ledger, span, now, begun)
+        if above(part.bad, part.runs, limit) < PLAINLY:
+            return True
+        span *= 2
+    long = evidence(ledger, rule.long, now, begun)
+    return not long.runs or above(long.bad, long.runs, limit) < EVEN  # without a run nothing burns
+
+
+def _limit(rule: BurnRule, objective: Objective, noise: Noise) -> float:
+    """The share of bad runs above which it is too much."""
+    return rule.factor * (1 - objective.target) + noise.share
+
+
+def _begun(ledger: Ledger, now: datetime, explained: datetime | None) -> datetime:
+    """When counting began: with the first run, or at the first whole minute after what is explained."""
+    first = ledger.first() or now
+    if explained is None:
+        return first
+    return max(first, (explained + timedelta(seconds=MINUTE, microseconds=-1)).replace(second=0, microsecond=0))
 
 
 def _end(now: datetime) -> datetime:

@@ -1,7 +1,7 @@
 """Where checks go and where they leave from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -70,22 +70,37 @@ class Region:
 
 
 class EvidencePolicy(StrEnum):
-    """When a piece of evidence is kept."""
+    """When a piece of evidence is kept. `ON_CONFIRMATION`: of a run that was to confirm a failure, and failed too."""
 
     ON = "on"
     OFF = "off"
     ON_FAILURE = "retain-on-failure"
+    ON_CONFIRMATION = "retain-on-confirmation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Which evidence a browser run keeps. The defaults are the cheap set (perf.md B)."""
+    """Which evidence a browser run keeps. The defaults are the cheap set (perf.md B), and proof of what is confirmed."""
 
     screenshot: EvidencePolicy = EvidencePolicy.ON_FAILURE
-    trace: EvidencePolicy = EvidencePolicy.OFF
+    trace: EvidencePolicy = EvidencePolicy.ON_CONFIRMATION
     har: EvidencePolicy = EvidencePolicy.ON_FAILURE
     har_bodies: bool = False
     console: EvidencePolicy = EvidencePolicy.ON_FAILURE
+
+    def of_run(self, *, confirms: bool) -> "Evidence":
+        """What one run is to keep: for a run that is to confirm a failure, or for any other.
+
+        >>> Evidence().of_run(confirms=True).trace, Evidence().of_run(confirms=False).trace
+        (<EvidencePolicy.ON_FAILURE: 'retain-on-failure'>, <EvidencePolicy.OFF: 'off'>)
+        """
+        meant = EvidencePolicy.ON_FAILURE if confirms else EvidencePolicy.OFF
+        policies = [
+            meant if policy is EvidencePolicy.ON_CONFIRMATION else policy
+            for policy in (self.screenshot, self.trace, self.har, self.console)
+        ]
+        screenshot, trace, har, console = policies
+        return replace(self, screenshot=screenshot, trace=trace, har=har, console=console)
 
     @classmethod
     def nothing(cls) -> "Evidence":

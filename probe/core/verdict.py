@@ -1,22 +1,16 @@
-"""What the runs of all regions mean together for one check. Small rules, each by itself; the detector of v1."""
+"""Which regions have something to say about a check, and how it stands."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final
 
-from probe.core.failure import Layer
 from probe.core.incident import Verdict
 from probe.core.rules import Watched
 from probe.core.state import CheckState, Place, RegionState
 
-FAILS: Final = 2
-"""Failed runs in a row that it takes in each region of a majority."""
-LASTING: Final = timedelta(seconds=20)
-"""How long a region that stands alone, which nobody else confirms, must have failed: blips have healed by then."""
-FAILS_ALONE: Final = 3
-"""Failed runs in a row that do as well."""
-PASSES: Final = 3
-"""Passed runs in a row after which a region has recovered."""
+ILL: Final = timedelta(seconds=90)
+"""How long after a control run has failed what fails in its region says nothing about targets."""
 PATIENCE: Final = timedelta(seconds=30)
 """How long beyond a check's timeout the answers of other regions, and of a control run, are waited for."""
 
@@ -29,13 +23,6 @@ def time_to_live(watched: Watched) -> timedelta:
 def is_fresh(place: Place, watched: Watched, now: datetime) -> bool:
     """Whether the last answer about the target is young enough to say anything about the present."""
     return place.at is not None and now - place.at <= time_to_live(watched)
-
-
-def is_lasting(place: Place) -> bool:
-    """Whether a region has failed often or long enough to be believed by itself."""
-    if place.fails < FAILS or place.at is None or place.since is None:
-        return False
-    return place.fails >= FAILS_ALONE or place.at - place.since >= LASTING
 
 
 def awaits_control(region: RegionState | None, now: datetime) -> bool:
@@ -61,38 +48,40 @@ def reporting(
     }
 
 
-def verdict_of(places: Mapping[str, Place], watched: Watched, now: datetime) -> Verdict:
-    """The verdict over the regions that report. `OK` also where a suspicion is not confirmed yet.
+def ill(watched: Watched, regions: Mapping[str, RegionState], now: datetime) -> frozenset[str]:
+    """The regions of a check whose own network fails, or did a moment ago: what fails there says nothing.
 
-    `DOWN` is more than half of them failing, each twice in a row (and lasting, where there is only one). `REGIONAL` is
-    fewer, of which one has lasted, once the others were heard of since.
+    Unless it is so in all of several regions: then it is the internet, or what the control runs look at.
     """
-    if not places:
-        return Verdict.UNKNOWN
-    bad = {name: place for name, place in places.items() if place.fails}
-    if not bad:
-        return Verdict.OK
-    lasting = [place for place in bad.values() if is_lasting(place)]
-    if 2 * len(bad) > len(places):
-        if any(place.fails < FAILS for place in bad.values()) or (len(bad) == 1 and not lasting):
-            return Verdict.OK
-        blamed = all(place.failure and place.failure.layer is Layer.THIRD_PARTY for place in bad.values())
-        return Verdict.THIRD_PARTY if blamed else Verdict.DOWN
-    if not lasting or _others_pending(bad, places, watched, now):
-        return Verdict.OK
-    return Verdict.REGIONAL
+    if not regions:
+        return frozenset()
+    found = frozenset(
+        name
+        for name in watched.regions
+        if (region := regions.get(name)) is not None
+        and (region.blind is not None or (region.ill is not None and now - region.ill <= ILL))
+    )
+    return frozenset() if len(found) > 1 and len(found) == len(watched.regions) else found
 
 
-def _others_pending(bad: Mapping[str, Place], places: Mapping[str, Place], watched: Watched, now: datetime) -> bool:
-    """Whether a region that has not failed was not heard of since the failing began, and may still be."""
-    since = min(place.since or now for place in bad.values())
-    if now > since + watched.timeout + PATIENCE:
-        return False
-    return any(place.at is None or place.at < since for name, place in places.items() if name not in bad)
+def speaking(check: CheckState, watched: Watched, void: AbstractSet[str], now: datetime) -> tuple[str, ...]:
+    """The regions that take part in a judgement: neither void nor silent for long. One never heard of yet does."""
+    return tuple(
+        name
+        for name in watched.regions
+        if name not in void
+        and ((place := check.places.get(name)) is None or place.at is None or is_fresh(place, watched, now))
+    )
 
 
 def status(check: CheckState | None, watched: Watched, regions: Mapping[str, RegionState], now: datetime) -> Verdict:
     """How a check stands, for whoever looks: `UNKNOWN` when nothing fresh is known."""
-    if check is None:
+    if check is None or not reporting(check, watched, regions, now):
         return Verdict.UNKNOWN
-    return verdict_of(reporting(check, watched, regions, now), watched, now)
+    return check.verdict
+
+
+def late_after(check: CheckState | None, watched: Watched, region: str) -> float | None:
+    """Seconds after which a run of a check from a region is overdue; `None`: not known, or not before its timeout."""
+    late = None if check is None else check.habits.late_after(region)
+    return None if late is None or late >= watched.timeout.total_seconds() else late

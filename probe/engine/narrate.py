@@ -8,7 +8,7 @@ from probe.core.state import Change
 
 log = logging.getLogger("probe")
 
-_GRAVE = {What.OPENED, What.VERDICT, What.SEVERITY, What.ESCALATED}
+_GRAVE = {What.OPENED, What.REOPENED, What.VERDICT, What.SEVERITY, What.ESCALATED}
 
 
 def narrate(run: Run | None, change: Change) -> None:

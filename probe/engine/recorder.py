@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from probe.core.evaluate import Acknowledge, Event, Mute, Tick, evaluate
+from probe.core.evaluate import Acknowledge, Event, Mute, Overdue, Tick, evaluate
 from probe.core.maintenance import covering
 from probe.core.notification import Attempt, Notification
 from probe.core.rules import Rules
@@ -26,7 +26,9 @@ from probe.ports import Clock, Record, Store
 log = logging.getLogger(__name__)
 
 EVERY: Final = 5.0
-"""Seconds between two ticks of judgement, and the longest time between two signs of life in the store."""
+"""The longest time in seconds between two signs of life in the store, and two ticks while nothing is going on."""
+AWAKE: Final = 2.0
+"""Seconds between two ticks of judgement while something is suspected or open."""
 LATE: Final = 5.0
 """Seconds after which a commit is late: what it holds is announced before it is written."""
 WAITS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -92,7 +94,7 @@ class Recorder:
         self._announce = announce
         self._watch = watch
         self._judge = judge
-        self._events: deque[Run | _Command] = deque()
+        self._events: deque[Run | Overdue | _Command] = deque()
         self._unwritten: deque[_Entry] = deque()
         self._news = asyncio.Event()
         self._work = asyncio.Event()
@@ -112,9 +114,9 @@ class Recorder:
         """How much waits to be judged or written."""
         return len(self._events) + len(self._unwritten)
 
-    def put(self, run: Run) -> None:
-        """Take a run. Returns at once."""
-        self._events.append(run)
+    def put(self, seen: Run | Overdue) -> None:
+        """Take a run, or that one is overdue (which is judged, but no run to be written). Returns at once."""
+        self._events.append(seen)
         self._news.set()
 
     def settle(self, attempt: Attempt) -> None:
@@ -164,7 +166,7 @@ class Recorder:
         tick = loop.time()
         while True:
             if loop.time() >= tick:
-                tick = loop.time() + EVERY
+                tick = loop.time() + (AWAKE if self._state.awake else EVERY)
                 self._judge_one(Tick())
             for _ in range(min(SLICE, len(self._events))):
                 event = self._events.popleft()
@@ -184,7 +186,7 @@ class Recorder:
             await self._news.wait()
             alarm.cancel()
 
-    def _judge_one(self, event: Run | Tick) -> None:
+    def _judge_one(self, event: Run | Tick | Overdue) -> None:
         now = self._clock.now()
         run = self._marked(event) if isinstance(event, Run) else None
         try:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from probe.core.check import CheckSpec
+from probe.core.check import WHOLE_RUN, CheckSpec
 from probe.core.failure import Failure
+from probe.core.fault import Drill
 from probe.core.run import Observation, Outcome, Run, RunId, Slot, Why, finish
 from probe.core.secret import Redactor
 from probe.core.target import Region, Target
@@ -123,23 +124,28 @@ class Runner:
         slot: Slot | None = None,
         due: float | None = None,
         watch: Watch = SILENT,
+        drill: Drill | None = None,
     ) -> Run:
         """Run one check once, and give the run. Raises nothing but `CancelledError`: whatever happens becomes the run.
 
         `slot` is its place in the schedule; `due` is when it should have begun, in the loop's time: what it came later
-        is its lag. When it is cancelled, `watch` still gets a run, with the outcome `aborted`.
+        is its lag. `drill` is what a drill asks of it. When it is cancelled, `watch` still gets a run, with the outcome `aborted`.
         """
         time = asyncio.get_running_loop().time
         started, begun = self._clock.now(), time()
-        context = self._context(job, why, started)
+        context = self._context(job, why, started, drill)
         said = RUNNING.set({"check": job.spec.id, "run": context.run, "region": job.region.name})
         outcome = None
         observation = Observation()
         try:
-            async with self._browser if job.spec.needs_browser else self._network:
-                started, begun = self._clock.now(), time()
-                watch.started(job)
-                observation = await self._observe(job.spec, context)
+            if context.spares and job.spec.side_effects == WHOLE_RUN:
+                # Nothing of it can be run without doing to the shop what only the schedule may do.
+                outcome, observation = Outcome.ABORTED, Observation(stopped_before=WHOLE_RUN)
+            else:
+                async with self._browser if job.spec.needs_browser else self._network:
+                    started, begun = self._clock.now(), time()
+                    watch.started(job)
+                    observation = await self._observe(job.spec, context)
         except asyncio.CancelledError:
             outcome = Outcome.ABORTED
             raise
@@ -189,7 +195,7 @@ class Runner:
                 opened.prober = await self._stack.enter_async_context(self._open_prober(name))
             return opened.prober
 
-    def _context(self, job: Job, why: Why, started: datetime) -> RunContext:
+    def _context(self, job: Job, why: Why, started: datetime, drill: Drill | None) -> RunContext:
         run = new_run_id(started)
         trace = secrets.token_hex(16)
         folder = self._plan.evidence if self._plan.keep_evidence() else None
@@ -209,6 +215,7 @@ class Runner:
             ),
             redactor=self._plan.redactor,
             evidence_dir=None if folder is None else folder / job.spec.id / run,
+            drill=drill,
         )
 
 

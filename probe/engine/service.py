@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,11 +10,13 @@ from probe.core.evaluate import Acknowledge, Mute
 from probe.core.hold import hold, standing
 from probe.core.incident import IncidentId
 from probe.core.ledger import FINE
-from probe.core.notification import Notification
+from probe.core.notification import Attempt, Notification
 from probe.core.rules import Rules
 from probe.core.state import Ask
+from probe.core.verdict import late_after
 from probe.engine.delivery import Delivery
 from probe.engine.narrate import narrate
+from probe.engine.overdue import Timekeeper
 from probe.engine.recorder import Recorder
 from probe.engine.runner import Job
 from probe.engine.scheduler import RunOne, Scheduler
@@ -32,6 +34,8 @@ class Service:
         self, store: Store, restored: Restored, rules: Rules, run: RunOne, clock: Clock, rand: random.Random
     ) -> None:
         self.state = restored.state
+        self.heard: Callable[[Attempt], object] = lambda _attempt: None
+        """Told of each attempt to notify, beside the store."""
         self._clock = clock
         self._muted: dict[IncidentId, datetime] = {
             incident.id: incident.muted_until
@@ -39,10 +43,10 @@ class Service:
             if incident.muted_until is not None
         }
         self.recorder = Recorder(store, self.state, rules, clock, self._ask, self._announce, narrate)
-        self.delivery = Delivery(
-            {}, self.recorder.settle, self.recorder.say, clock, self._held, rand, open_for=self._standing
+        self.delivery = Delivery({}, self._settle, self.recorder.say, clock, self._held, rand, open_for=self._standing)
+        self.scheduler = Scheduler(
+            Timekeeper(run, self._late_after, self.recorder.put, clock).run, self.recorder.put, clock
         )
-        self.scheduler = Scheduler(run, self.recorder.put, clock)
         self._restored = restored
 
     def plan(
@@ -98,14 +102,25 @@ class Service:
         self._hush(incident, until)
 
     def _hush(self, incident: IncidentId, until: datetime | None) -> None:
-        self._muted[incident] = until or self._clock.now()
+        if until is None:
+            self._muted.pop(incident, None)
+        else:
+            self._muted[incident] = until
         self.delivery.wake()
 
     def _ask(self, asks: Iterable[Ask]) -> None:
         self.scheduler.ask(asks)
 
+    def _settle(self, attempt: Attempt) -> None:
+        self.recorder.settle(attempt)
+        self.heard(attempt)
+
     def _announce(self, notifications: Iterable[Notification]) -> None:
         self.delivery.announce(notifications)
+
+    def _late_after(self, job: Job) -> float | None:
+        watched = self.recorder.rules.checks.get(job.spec.id)
+        return None if watched is None else late_after(self.state.checks.get(job.spec.id), watched, job.region.name)
 
     def _held(self, notification: Notification) -> datetime | None:
         return hold(notification, self.recorder.rules, self._muted, self._clock.now())

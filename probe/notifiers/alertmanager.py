@@ -112,6 +112,12 @@ class AlertmanagerNotifier:
         return alerts if before is severity else [*alerts, _alert(notification, before, now)]
 
 
+def _name(notification: Notification) -> str:
+    if notification.reason is Reason.TEST:
+        return "ProbeTest"
+    return "ProbeDrill" if notification.message.drill else "ProbeIncident"
+
+
 def _alert(notification: Notification, severity: Severity, ends: datetime) -> dict[str, Any]:
     message = notification.message
     annotations = {
@@ -124,14 +130,16 @@ def _alert(notification: Notification, severity: Severity, ends: datetime) -> di
         "step": message.step,
         "expected": message.expected,
         "seen": message.seen,
+        "evidence": message.evidence,
         "reproduce": message.reproduce,
     }
     return {
         "labels": {
-            "alertname": "ProbeTest" if notification.reason is Reason.TEST else "ProbeIncident",
+            "alertname": _name(notification),
             "incident": notification.incident,
             "cause": message.cause or "unknown",  # Alertmanager drops a label that is empty
             "severity": severity,
+            **({"drill": "true"} if message.drill else {}),
         },
         "annotations": {name: value for name, value in annotations.items() if value},
         "startsAt": message.since.isoformat(),

@@ -95,6 +95,7 @@ def as_json(notification: Notification) -> dict[str, Any]:
         "key": notification.key,
         "incident": notification.incident,
         "reason": notification.reason,
+        "drill": message.drill,
         "number": notification.number,
         "created": _time(notification.created),
         "title": message.title,
@@ -110,6 +111,7 @@ def as_json(notification: Notification) -> dict[str, Any]:
         "cause": message.cause,
         "expected": message.expected,
         "seen": message.seen,
+        "evidence": message.evidence or None,
         "reproduce": message.reproduce,
     }
 

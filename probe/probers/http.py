@@ -9,10 +9,13 @@ from typing import Self
 from probe.core.check import CheckSpec, HttpCall
 from probe.core.exchange import Exchange
 from probe.core.expectation import judge
+from probe.core.explain import Party, party_of
 from probe.core.failure import CheckFailed, Failure
 from probe.core.run import Observation
 from probe.core.target import Region
+from probe.drill.planter import Planter
 from probe.net.host import HostMeter, HostWatch
+from probe.net.planted import send
 from probe.net.tls import HandshakeGate
 from probe.net.wire import Home, Request, Wire
 from probe.ports import ProberSettings, RunContext
@@ -51,9 +54,10 @@ class HttpProber:
         meter = HostMeter(self._watch)
         meter.start()
         exchange: Exchange | None = None
+        planter = _planter(context)
         failures: tuple[Failure, ...]
         try:
-            exchange = await self._exchange(spec, context)
+            exchange = await self._exchange(spec, context, planter)
             failures = judge(_call(spec).expectations, exchange, datetime.now(UTC))
         except CheckFailed as error:
             failures = error.failures
@@ -66,9 +70,10 @@ class HttpProber:
             host=meter.stop(),
             duration=None if exchange is None else exchange.duration,
             trace_id=context.marks.trace_id,
+            drill=None if planter is None else planter.notes(),
         )
 
-    async def _exchange(self, spec: CheckSpec, context: RunContext) -> Exchange:
+    async def _exchange(self, spec: CheckSpec, context: RunContext, planter: Planter | None) -> Exchange:
         deadline = asyncio.get_running_loop().time() + spec.timeout.total_seconds()
         call = _call(spec)
         request = Request(
@@ -81,13 +86,21 @@ class HttpProber:
             max_redirects=call.max_redirects,
             max_body=call.max_body,
         )
-        return await self._wire(context.region).send(request, deadline=deadline)
+        return await send(self._wire(context.region), request, planter, deadline=deadline)
 
     def _wire(self, region: Region) -> Wire:
         wire = self._wires.get(region)
         if wire is None:
             wire = self._wires[region] = Wire(region, gate=self._gate)
         return wire
+
+
+def _planter(context: RunContext) -> Planter | None:
+    """What a drill does with the request."""
+    if context.drill is None:
+        return None
+    target = context.target
+    return Planter(drill=context.drill, step=lambda: None, own=lambda url: party_of(url, target) is Party.OWN)
 
 
 def _call(spec: CheckSpec) -> HttpCall:

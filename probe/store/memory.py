@@ -9,7 +9,7 @@ from probe.core.incident import Entry, Incident, IncidentId
 from probe.core.ledger import FINE, Ledger
 from probe.core.notification import Attempt, Fate, Notification
 from probe.core.run import Outcome, Run
-from probe.core.state import State
+from probe.core.state import RETURNS, State
 from probe.errors import StoreUnavailable
 from probe.ports import Record, Restored
 from probe.store.settings import StoreSettings
@@ -48,7 +48,7 @@ class MemoryStore:
         pending = tuple(n for n in self.notifications if _settled(tried.get(n.key, [])) is None)
         kept = [(n.key, tried[n.key]) for n in pending if n.key in tried]
         return Restored(
-            state=_copy(self.state),
+            state=_copy(self.state, self._closed()),
             pending=pending,
             tries={key: len(made) for key, made in kept},
             again={key: made[-1].again for key, made in kept if made[-1].again is not None},
@@ -110,6 +110,18 @@ class MemoryStore:
         self._ids.add(run.id)
         self.runs.append(run)
 
+    def _closed(self) -> dict[str, Incident]:
+        """The last incident of each cause that was resolved shortly before the last sign of life, unless one is open."""
+        if self.alive is None:
+            return {}
+        since = self.alive - RETURNS
+        over = [
+            (incident.resolved, incident.opened, incident.id, incident)
+            for incident in self.incidents.values()
+            if incident.resolved is not None and incident.resolved >= since
+        ]
+        return {i.cause: i for *_, i in sorted(over, key=lambda o: o[:3]) if i.cause not in self.state.incidents}
+
     def _trouble(self) -> None:
         if self.fail is not None:
             raise self.fail
@@ -120,7 +132,7 @@ def _settled(made: list[Attempt]) -> datetime | None:
     return made[-1].at if made and made[-1].fate in (Fate.SENT, Fate.WITHDRAWN) else None
 
 
-def _copy(state: State) -> State:
+def _copy(state: State, closed: dict[str, Incident]) -> State:
     ledgers = {}
     for name, ledger in state.ledgers.items():
         ledgers[name] = Ledger()
@@ -132,4 +144,5 @@ def _copy(state: State) -> State:
         objectives=dict(state.objectives),
         incidents=dict(state.incidents),
         ledgers=ledgers,
+        closed=closed,
     )

@@ -6,13 +6,13 @@ Nothing is written, and nothing waits for the writer. Every method sees one stat
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Select, func, select
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from probe.core.incident import Entry, Incident, IncidentId, What
 from probe.core.notification import Fate, Reason
-from probe.core.run import Outcome, Run, RunId
+from probe.core.run import Outcome, Run, RunId, StepOutcome, Why
 from probe.core.state import State
 from probe.errors import StoreUnavailable
 from probe.store.database import check_schema, sqlite_engine
@@ -28,11 +28,13 @@ from probe.store.histogram import percentile
 from probe.store.restore import read_restored
 from probe.store.rollup import Sum, sum_of
 from probe.store.rows import from_json, run_of
-from probe.store.schema import attempts, details, incidents, outbox, places, rollups, runs, timeline
+from probe.store.schema import attempts, details, incidents, outbox, places, rollups, runs, steps, timeline
 from probe.store.settings import DATABASE
 from probe.store.trouble import Trouble, trouble_of, unavailable
 
 T = TypeVar("T")
+AT_ONCE: Final = 500
+"""Runs that one query asks for by their numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +122,16 @@ class Reader:
         *,
         limit: int = 100,
         since: datetime | None = None,
+        until: datetime | None = None,
         failed: bool = False,
     ) -> tuple[Run, ...]:
         """Runs of a check, newest first, also those of slots that were missed (`slot.count` says how many).
 
-        `since` is the earliest start; `failed`: only runs that did not pass. They are without details: of what was observed there is the failure that decided.
+        `since` is the earliest start, `until` the latest; `failed`: only runs that did not pass. They are without
+        details: of what was observed there is the failure that decided, and before which step a run was stopped.
         """
-        return self.read(partial(_history, names=(check, region), limit=limit, since=since, failed=failed))
+        span = (since, until)
+        return self.read(partial(_history, names=(check, region), limit=limit, span=span, failed=failed))
 
     def run(self, id: str) -> Run | None:
         """A run, with all that was observed as long as details are kept; `None` when there is none of that id."""
@@ -249,12 +254,20 @@ def _places(connection: Connection, check: str, region: str | None) -> list[tupl
 
 
 def _history(
-    connection: Connection, *, names: tuple[str, str | None], limit: int, since: datetime | None, failed: bool
+    connection: Connection,
+    *,
+    names: tuple[str, str | None],
+    limit: int,
+    span: tuple[datetime | None, datetime | None],
+    failed: bool,
 ) -> tuple[Run, ...]:
     def newest(place: int) -> Select[Any]:
         wanted = select(runs).where(runs.c.place == place)
+        since, until = span
         if since is not None:
             wanted = wanted.where(runs.c.started >= since)
+        if until is not None:
+            wanted = wanted.where(runs.c.started <= until)
         if failed:
             wanted = wanted.where(runs.c.outcome != Outcome.PASSED.value)
         return wanted.order_by(runs.c.started.desc(), runs.c.seq.desc()).limit(limit)
@@ -262,7 +275,30 @@ def _history(
     # One look into the index for each region, and no sorting of all that there is.
     found = [[(row, name) for row in connection.execute(newest(place))] for place, name in _places(connection, *names)]
     latest = merge(*found, key=lambda pair: (pair[0].started, pair[0].seq), reverse=True)
-    return tuple(run_of(row, names[0], name) for row, name in islice(latest, limit))
+    shown = list(islice(latest, limit))
+    stopped = _stopped(connection, [row.seq for row, _ in shown if Why(row.why).spares])
+    return tuple(
+        _stopped_run(run_of(row, names[0], name), stopped[row.seq])
+        if row.seq in stopped and row.outcome == Outcome.PASSED.value
+        else run_of(row, names[0], name)
+        for row, name in shown
+    )
+
+
+def _stopped(connection: Connection, extra: list[int]) -> dict[int, str]:
+    """The first step that each of these runs skipped."""
+    found: dict[int, str] = {}
+    for begin in range(0, len(extra), AT_ONCE):
+        skipped = select(steps.c.run, steps.c.name).where(
+            steps.c.run.in_(extra[begin : begin + AT_ONCE]), steps.c.outcome == StepOutcome.SKIPPED.value
+        )
+        for row in connection.execute(skipped.order_by(steps.c.position)):
+            found.setdefault(row.run, row.name)
+    return found
+
+
+def _stopped_run(run: Run, step: str) -> Run:
+    return replace(run, observation=replace(run.observation, stopped_before=step))
 
 
 def _story(connection: Connection, *, id: str) -> Story | None:

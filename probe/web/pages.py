@@ -11,6 +11,7 @@ from probe import __version__
 from probe.core.check import CheckId
 from probe.core.diagnostic import Severity, did_you_mean
 from probe.core.encode import SCHEMA
+from probe.core.fault import FaultKind
 from probe.core.incident import IncidentId
 from probe.errors import ProbeError
 from probe.web.ports import Daemon, Health
@@ -40,6 +41,8 @@ def control_app(daemon: Daemon) -> web.Application:
             web.get("/status", control.status),
             web.post("/reload", control.reload),
             web.post("/run", control.run),
+            web.post("/drill", control.drill),
+            web.get("/drill", control.drilled),
             web.post("/incidents/{id}/ack", control.acknowledge),
             web.post("/incidents/{id}/mute", control.mute),
         ]
@@ -138,6 +141,24 @@ class _Control:
                 raise _Refused(404, f"{check!r} does not run from {region!r}", did_you_mean(region, known))
         await self._daemon.ask(CheckId(check), tuple(dict.fromkeys(regions)))
         return _answer({"ok": True, "regions": sorted(set(regions) or known)}, 202)
+
+    async def drill(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"check", "fault"})
+        check, named = body.get("check"), body.get("fault", FaultKind.SERVER_ERROR.value)
+        if not isinstance(check, str) or not isinstance(named, str):
+            raise _Refused(400, 'say {"check": ID, "fault": NAME}')
+        try:
+            self._daemon.drills.begin(CheckId(check), FaultKind(named))
+        except KeyError:
+            raise _Refused(404, f"there is no check {check!r}", did_you_mean(check, self._daemon.places())) from None
+        except ValueError:
+            raise _Refused(
+                404, f"there is no fault {named!r}", did_you_mean(named, [kind.value for kind in FaultKind])
+            ) from None
+        return _answer({"ok": True}, 202)
+
+    async def drilled(self, _request: web.Request) -> web.Response:
+        return _answer({"drill": self._daemon.drills.report})
 
     async def _incident(self, request: web.Request, act: Callable[[IncidentId], Awaitable[None]]) -> None:
         named = request.match_info["id"]

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic
+from probe.core.fault import FaultKind
 from probe.core.incident import IncidentId
 from probe.core.secret import Redactor
 
@@ -84,6 +85,19 @@ class Health(Protocol):
         ...
 
 
+class Drills(Protocol):
+    """The live drills, one at a time."""
+
+    @property
+    def report(self) -> Mapping[str, Any] | None:
+        """How the present one goes, or how the last one went; `None`: there was none."""
+        ...
+
+    def begin(self, check: CheckId, kind: FaultKind) -> None:
+        """Begin one; `KeyError` when the check is none, `ProbeError` when it cannot be made now."""
+        ...
+
+
 class Daemon(Health, Protocol):
     """What the control socket asks as well. `StoreUnavailable` is told as it is, and so is any other `ProbeError`."""
 
@@ -113,4 +127,9 @@ class Daemon(Health, Protocol):
 
     async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
         """Run a check at once, from these of its regions (empty: from all)."""
+        ...
+
+    @property
+    def drills(self) -> Drills:
+        """The live drills."""
         ...

@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from probe.authoring.events import Tell
+from probe.authoring.events import Event, Ordered, Tell
 from probe.authoring.findings import Findings
 from probe.authoring.http import HttpClient
 from probe.authoring.session import CheckContext, JourneyContext
 from probe.authoring.steps import Book
 from probe.authoring.undo import UNDO_LIMIT, Undo
-from probe.core.check import CheckSpec, Function
+from probe.core.check import WHOLE_RUN, CheckSpec, Function
 from probe.core.duration import format_duration
 from probe.core.exchange import Exchange
+from probe.core.explain import Party, party_of
 from probe.core.failure import Failure
-from probe.core.run import Observation, deciding_failure
+from probe.core.run import Observation, Why, deciding_failure
 from probe.core.target import Evidence
+from probe.drill.planter import Planter
 from probe.ports import RunContext
 from probe.worker.awaited import Awaiting, On, awaited
 from probe.worker.causes import Causes, Origin
@@ -62,7 +64,9 @@ class Execution:
     _ended: float = 0.0
     _book: Book = field(init=False)
     _causes: Causes = field(init=False)
+    _evidence: Evidence = field(init=False)
     _undo: Undo = field(init=False)
+    _planter: Planter | None = None
     _pages: Pages | None = None
     _http: "RunClient | None" = None
 
@@ -70,9 +74,23 @@ class Execution:
         work = self.spec.work
         assert isinstance(work, Function), "other work has its own prober"
         findings = Findings()
+        self._evidence = self.spec.evidence.of_run(confirms=self.context.why is Why.CONFIRM)
         self._causes = Causes(origin=Origin(file=work.file, root=work.root))
-        self._book = Book(explain=self._explain, findings=findings, tell=self.tell, entered=self._set_timeouts)
+        self._book = Book(
+            explain=self._explain,
+            findings=findings,
+            tell=self._tell,
+            entered=self._set_timeouts,
+            stop_before=self.spec.side_effects if self.context.spares else None,
+        )
         self._undo = Undo(self._book)
+        if self.context.drill is not None:
+            target = self.context.target
+            self._planter = Planter(
+                drill=self.context.drill,
+                step=lambda: self._book.current,
+                own=lambda url: party_of(url, target) is Party.OWN,
+            )
 
     async def run(self) -> Observation:
         """Prepare, run, clean up, and say what was seen.
@@ -82,12 +100,15 @@ class Execution:
         async with AsyncExitStack() as stack:
             self.phase("prepare")
             if self.browser is not None:
-                self._pages = Pages(self.browser, self.spec, self.context, self._collector(), self._observer())
+                self._pages = Pages(
+                    self.browser, self.spec, self.context, self._collector(), self._observer(), self._planter
+                )
                 await self._pages.open(stack)
                 self._causes.observer = self._pages.observer
                 self._causes.tls = self._pages.tls
                 self._causes.egress = self._pages.egress
             self._http = http = await stack.enter_async_context(self._client())
+            http.planter = self._planter
             session = self._session(http)
             tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
             if self.browser is None:
@@ -129,6 +150,11 @@ class Execution:
     def _timeout(self) -> float:
         return self.spec.timeout.total_seconds()
 
+    def _tell(self, event: Event) -> None:
+        if self._planter is not None and isinstance(event, Ordered) and self._planter.ordered is None:
+            self._planter.ordered = self._book.current or WHOLE_RUN
+        self.tell(event)
+
     def _client(self) -> "RunClient":
         deadline = asyncio.get_running_loop().time() + self._timeout - HTTP_MARGIN
         run = self.context
@@ -148,12 +174,12 @@ class Execution:
         return CheckContext(**rest) if self._pages is None else JourneyContext(page=self._pages.page, **rest)
 
     def _observer(self) -> Observer:
-        lean = self.spec.evidence == Evidence.nothing()
+        lean = self._evidence == Evidence.nothing()
         return Observer(target=self.context.target, step=lambda: self._book.current, report=self.report, lean=lean)
 
     def _collector(self) -> Collector:
         return Collector(
-            policy=self.spec.evidence,
+            policy=self._evidence,
             scratch=self.scratch,
             kept=self.context.evidence_dir,
             redactor=self.context.redactor,
@@ -267,6 +293,8 @@ class Execution:
             await self._pages.picture(failed=self._failed or bool(self._book.stopped), limit=limit)
 
     async def _clean_up(self) -> None:
+        if self._planter is not None:
+            self._planter.undoing = True
         if self._undo.planned:
             self.phase("undo")
             if self._http is not None:
@@ -306,6 +334,8 @@ class Execution:
             log=tuple(book.log),
             duration=self._ended - book.started,
             trace_id=self.context.marks.trace_id,
+            stopped_before=book.stopped_before,
+            drill=None if self._planter is None else self._planter.notes(),
         )
 
 
@@ -326,7 +356,12 @@ def _is_machinery(task: asyncio.Task[Any]) -> bool:
     return code is not None and any(place in code.co_filename for place in _MACHINERY)
 
 
-_MACHINERY: Final = ("/playwright/_impl/", "/site-packages/aiohttp/", f"{Path(__file__).parents[1] / 'net'}/")
+_MACHINERY: Final = (
+    "/playwright/_impl/",
+    "/site-packages/aiohttp/",
+    f"{Path(__file__).parents[1] / 'net'}/",
+    f"{Path(__file__).parent}/planted.py",
+)
 
 
 def _noted(failure: Failure, book: Book) -> bool:

@@ -11,12 +11,14 @@ from probe.core.check import CheckSpec
 from probe.core.explain import explain
 from probe.core.failure import CheckFailed, Failure, Layer
 from probe.core.target import IpVersion, Region
+from probe.drill.planter import Planter
 from probe.net.egress import Egress, running_egress
 from probe.ports import RunContext
 from probe.worker.evidence import SCREENSHOT_LIMIT, Collector
 from probe.worker.launch import OpenBrowser, answers
 from probe.worker.marking import mark_requests, origin_of
 from probe.worker.observer import VITALS_SCRIPT, Observer
+from probe.worker.planted import plant
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
@@ -41,6 +43,8 @@ class Pages:
     run: RunContext
     collector: Collector
     observer: Observer
+    planter: Planter | None = None
+    """What a drill does with the requests of the pages."""
     stuck: bool = False
     """Whether the context did not close: its browser is not fit for another run."""
     tls: Failure | None = None
@@ -86,6 +90,9 @@ class Pages:
         headers = {**marks.headers, **{name: secret.reveal() for name, secret in target.headers.items()}}
         await mark_requests(self._page, origin_of(target.url), headers)
         context.on("page", lambda page: mark_requests(page, origin_of(target.url), headers))
+        if (planter := self.planter) is not None:
+            await plant(self._page, planter)
+            context.on("page", lambda page: plant(page, planter))
 
     async def _private_ca(self) -> Failure | None:
         """What is wrong with the target's certificate by its own CA, which Chromium cannot be told about."""

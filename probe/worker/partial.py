@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from probe.authoring.events import Found, Logged, Ordered, StepEntered, StepLeft, Undone, UndoPlanned
+from probe.authoring.events import Found, Logged, Ordered, Spared, StepEntered, StepLeft, Undone, UndoPlanned
 from probe.core.check import CheckSpec
 from probe.core.duration import format_duration
 from probe.core.failure import Failure
@@ -22,6 +22,8 @@ class Partial:
 
     spec: CheckSpec
     trace_id: str
+    traced: bool = False
+    """Whether there is a trace to be written at its end."""
     phase: str = "start"
     since: float = field(default_factory=time.monotonic)
     """When the phase began."""
@@ -36,6 +38,7 @@ class Partial:
     orders: list[str] = field(default_factory=list)
     planned: list[str] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
+    spared: str | None = None
     log: list[str] = field(default_factory=list)
     console: list[ConsoleLine] = field(default_factory=list)
     requests: list[PageRequest] = field(default_factory=list)
@@ -65,6 +68,8 @@ class Partial:
                 self.planned.append(name)
             case Undone(name):
                 self.undone.append(name)
+            case Spared(name):
+                self.spared = name
             case Logged(line):
                 self.log.append(line)
             case Noticed(ConsoleLine() as line):
@@ -152,7 +157,7 @@ class Partial:
                 )
             )
         done = {s.name for s in steps}
-        if failures:
+        if failures or self.spared is not None:
             steps += [Step(name=n, outcome=StepOutcome.SKIPPED) for n in self.spec.steps if n not in done]
         missed = [name for name in self.planned if name not in self.undone]
         undo = (f"undo did not run: {', '.join(missed)}",) if missed else ()
@@ -166,6 +171,7 @@ class Partial:
             log=(*self.log, *undo, *notes),
             duration=None if self.begun is None else (self.ended or now) - self.begun,
             trace_id=self.trace_id,
+            stopped_before=self.spared,
         )
 
 

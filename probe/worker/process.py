@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import probe
 from probe.core.failure import Failure
-from probe.core.run import Observation
-from probe.core.target import BrowserKind
+from probe.core.run import Observation, Why
+from probe.core.target import BrowserKind, EvidencePolicy
 from probe.worker.partial import Partial, with_log
 from probe.worker.scratch import drop_scratch, new_scratch
 from probe.worker.tree import MARK, Family, look, own_mark
@@ -93,7 +93,9 @@ class WorkerProcess:
 
         When cancelled, the check is cancelled too and may clean up, before the worker is killed.
         """
-        self._partial = Partial(spec=task.spec, trace_id=task.context.marks.trace_id)
+        evidence = task.spec.evidence.of_run(confirms=task.context.why is Why.CONFIRM)
+        traced = evidence.trace is not EvidencePolicy.OFF
+        self._partial = Partial(spec=task.spec, trace_id=task.context.marks.trace_id, traced=traced)
         self._result = None
         self._output.clear()
         self.runs += 1
@@ -145,7 +147,7 @@ class WorkerProcess:
         end = partial.begun + partial.spec.timeout.total_seconds() + GRACE
         if partial.planned and not partial.blocked:
             end += UNDO_MORE
-        if partial.phase == "close" and partial.spec.evidence.trace != "off":
+        if partial.phase == "close" and partial.traced:
             end += TRACE_MORE
         return end
 

@@ -1,6 +1,8 @@
 """Scheduling lag, processor time and memory of so many checks at 60 s on a prober that does nothing.
 
-python -m scripts.bench.schedule_case CHECKS SECONDS [freeze]
+python -m scripts.bench.schedule_case CHECKS SECONDS [freeze] [timed]
+
+`timed`: the time of every run is watched, as that of checks whose usual time is known.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from probe.core.check import CheckId, CheckSpec, HttpCall, Source
 from probe.core.run import Observation, Outcome, Run
 from probe.core.secret import Redactor, Secret
 from probe.core.target import Region, Target
+from probe.engine.overdue import Timekeeper
 from probe.engine.runner import Job, Plan, SystemClock, open_runner
 from probe.engine.scheduler import Scheduler
 from probe.ports import Prober, RunContext
@@ -60,7 +63,7 @@ def jobs(count: int) -> list[Job]:
     ]
 
 
-async def measured(count: int, seconds: float, freeze: bool) -> dict[str, float]:
+async def measured(count: int, seconds: float, freeze: bool, timed: bool) -> dict[str, float]:
     plan = Plan(
         targets={"bench": Target(name="bench", url="http://127.0.0.1")},
         redactor=Redactor([Secret("a planted secret"), Secret("hunter22")]),
@@ -78,8 +81,9 @@ async def measured(count: int, seconds: float, freeze: bool) -> dict[str, float]
 
     before = tree_memory()
     async with open_runner(plan, opened) as runner:
+        keeper = Timekeeper(runner.run, lambda _: 5.0 if timed else None, lambda _: None, SystemClock())
         scheduler, stop, clock = (
-            Scheduler(runner.run, put, SystemClock()),
+            Scheduler(keeper.run, put, SystemClock()),
             asyncio.Event(),
             asyncio.get_running_loop().time,
         )
@@ -111,5 +115,7 @@ async def measured(count: int, seconds: float, freeze: bool) -> dict[str, float]
 
 
 if __name__ == "__main__":
-    found = asyncio.run(measured(int(sys.argv[1]), float(sys.argv[2]), "freeze" in sys.argv[3:]))
+    found = asyncio.run(
+        measured(int(sys.argv[1]), float(sys.argv[2]), "freeze" in sys.argv[3:], "timed" in sys.argv[3:])
+    )
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))

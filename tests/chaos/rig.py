@@ -97,7 +97,7 @@ class Rig:
         except sqlite3.OperationalError:
             return False
         places = [place for (body,) in checks for place in json.loads(body)["places"].values()]
-        return not opened and not unsettled and all(place["passes"] for place in places)
+        return not opened and not unsettled and all(place["outcome"] == "passed" for place in places)
 
     # --- what is done to it ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from tests.chaos.world import EVERY
 from tests.daemon.inbox import Arrival
 
 MUST_ARRIVE = ("opened", "resolved")
+TURNS = {"opened", "reopened", "resolved"}
 
 
 def broken_promises(end: Ended) -> list[str]:
@@ -71,22 +72,23 @@ def _slots(connection: sqlite3.Connection) -> Iterable[str]:
 
 
 def _incidents(connection: sqlite3.Connection) -> Iterable[str]:
-    """Each opened once and resolved once, and never two at a time for one cause."""
+    """Each opened once, and resolved as often as it was opened or came back; and never two at a time for one cause."""
     causes = {row["id"]: row["cause"] for row in connection.execute("SELECT id, cause FROM incidents")}
     told: dict[str, list[str]] = defaultdict(list)
     opened: dict[str, str] = {}
     for row in connection.execute("SELECT incident, what FROM timeline ORDER BY seq"):
         cause, incident, what = causes.get(row["incident"], "?"), row["incident"], row["what"]
-        if what in MUST_ARRIVE:
+        if what in TURNS:
             told[incident].append(what)
-        if what == "opened":
+        if what in ("opened", "reopened"):
             if cause in opened:
                 yield f"{incident} was opened for {cause} while {opened[cause]} was open"
             opened[cause] = incident
         elif what == "resolved" and opened.pop(cause, None) != incident:
             yield f"{incident} was resolved but not open"
     for incident, cause in causes.items():
-        if told[incident] != ["opened", "resolved"]:
+        turns = told[incident]
+        if turns != ["opened", "resolved"] + ["reopened", "resolved"] * (len(turns) // 2 - 1):
             yield f"the timeline of {incident} ({cause}) tells {told[incident]}"
     for row in connection.execute("SELECT id FROM incidents WHERE resolved IS NULL"):
         yield f"{row['id']} is still open"
@@ -111,7 +113,8 @@ def _told(connection: sqlite3.Connection, arrivals: Iterable[Arrival]) -> Iterab
             yield f"nobody was told of {row['id']}"
         for channel in incident["told"]:
             said = reasons[row["id"], channel]
-            if len(said) != incident["announced"] or Counter(said)["opened"] != 1 or Counter(said)["resolved"] != 1:
+            times = {Counter(said)[reason] for reason in MUST_ARRIVE}
+            if len(said) != incident["announced"] or times != {incident["relapses"] + 1}:
                 yield f"of {row['id']} {channel} was to be told {said}, in {incident['announced']} announcements"
 
 

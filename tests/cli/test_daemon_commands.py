@@ -5,6 +5,7 @@ import base64
 import html
 import json
 import os
+import re
 import sys
 import urllib.parse
 from collections.abc import Iterator
@@ -77,16 +78,17 @@ def test_status_of_a_bad_night(cli: Any, night: Path) -> None:
     shown = spread(result.stdout)
     assert result.exit_code == 1
     lines = shown.splitlines()
-    assert lines[0].startswith("DOWN  shop.example  for 12m")
+    assert lines[0].startswith("AGAIN DOWN  shop.example  for 12m")
     assert lines[0].endswith(f"page  {OPEN}")
     assert 'checkout from local: step "add to cart": http: POST /api/cart answered 500: ***' in shown
     assert "taken by  nobody yet" in shown
     assert shown.index("DOWN") < shown.index("DEGRADED  checkout/latency")
     assert "taken by  ada, at " in shown
     assert "muted  until " in shown
-    assert "checks: 1 ok, 1 down" in shown
-    assert "checkout  99.9 % of 30d  99.93 %" in shown
-    assert "rare  99 % of this month  100 %  100 %  20 %  unknown" in shown
+    assert "checks: 2 down" in shown
+    assert "checkout  99.9 % of 30d  99.93% (99.894% to 99.956%)  98 %  100 %  burning" in shown
+    assert "\ncheckout: the error budget will be gone in " in shown
+    assert " to 100%)  100 %  20 %  unknown" in shown
     assert "local  35 passed, 12 failed, 10 missed" in shown
     assert "us-east  15 passed  blind since " in shown
     assert "team  1, the oldest for 11m" in shown
@@ -100,9 +102,9 @@ def test_status_as_json_says_the_same(cli: Any, night: Path) -> None:
     assert [i["id"] for i in document["incidents"]] == [OPEN, BURNING]
     assert document["incidents"][0]["checks"][1]["failure"]["step"] == "add to cart"
     assert document["checks"] == {
-        "ok": 1, "degraded": 0, "down": 1, "regional": 0, "third_party": 0, "blocked": 0, "probe_fault": 0, "unknown": 0,
+        "ok": 0, "degraded": 0, "down": 2, "regional": 0, "third_party": 0, "blocked": 0, "probe_fault": 0, "unknown": 0,
     }  # fmt: skip
-    assert document["not_ok"] == [{"check": "checkout", "verdict": "down"}]
+    assert document["not_ok"] == [{"check": name, "verdict": "down"} for name in ("checkout", "cart")]
     assert {o["name"]: o["state"] for o in document["objectives"]} == {
         "checkout": "burning",
         "checkout/latency": "burning",
@@ -111,6 +113,11 @@ def test_status_as_json_says_the_same(cli: Any, night: Path) -> None:
     checkout = document["objectives"][0]
     assert (checkout["good"], checkout["bad"], checkout["lost"]) == (19_990, 14, 8)
     assert checkout["attained"] == pytest.approx(19_990 / 20_004)
+    low, high = checkout["attained_within"]
+    assert low < checkout["attained"] < high
+    gone = checkout["budget_gone_in"]
+    assert 0 < gone["soonest"] < gone["likely"] < gone["latest"]
+    assert (checkout["budget_spent"], checkout["noise"], document["objectives"][2]["budget_gone_in"]) == (None,) * 3
     regions = {r["region"]: r for r in document["regions"]}
     assert regions["local"]["last_hour"] == {"passed": 35, "failed": 12, "errored": 0, "missed": 10, "aborted": 0}
     assert regions["us-east"]["blind_since"] is not None
@@ -149,13 +156,20 @@ def test_history(cli: Any, night: Path) -> None:
     rows = spread(result.stdout).splitlines()
     assert result.exit_code == 0
     assert rows[0] == "started (UTC)  region  why  outcome  time  lag  reason"
-    assert rows[1].endswith("local  scheduled  ✗ failed  412 ms  add to cart: http: POST /api/cart answered 500: ***")
+    assert rows[1].endswith(
+        "local  scheduled  ✗ failed  412 ms  add to cart: http status: POST /api/cart answered 500: ***"
+    )
     assert "confirm" in rows[11]
     assert any(row.endswith("us-east  scheduled  ✓ passed  412 ms  250 ms") for row in rows)
     assert any("? missed ×10  (maintenance: release)" in row for row in rows)
     times = [row[:19] for row in rows[1:51]]
     assert times == sorted(times, reverse=True)
-    assert rows[-1].startswith("37 passed, 12 failed, 10 missed; ")
+    assert rows[-3].startswith("37 passed, 12 failed, 10 missed; ")
+    assert re.fullmatch(
+        rf"add to cart: http status: 12 failed, of 12 that passed or failed from {rows[12][:19]} UTC to {rows[1][11:19]}, in local",
+        rows[-2],
+    ), rows[-2]
+    assert rows[-1] == "these are the newest 50: --limit shows more"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +183,9 @@ def test_history(cli: Any, night: Path) -> None:
         (("--since", "5m"), 4),
         (("--since", "7d", "--limit", "1000"), 123),
         (("--region", "us-east", "--failed"), 0),
+        (("--until", "5m"), 50),
+        (("--since", "20m", "--until", "5m", "--region", "local"), 13),
+        (("--until", "2001-01-01T00:00Z", "--since", "2000-01-01"), 0),
     ],
 )
 def test_history_can_be_narrowed(cli: Any, night: Path, options: tuple[str, ...], count: int) -> None:
@@ -188,6 +205,7 @@ def test_history_of_none(cli: Any, night: Path) -> None:
         ("cart", "--region", "us-esat"): "no run of 'cart' from 'us-esat' is stored; did you mean 'us-east'?",
         ("cart", "--since", "soon"): "--since: 'soon' is not a duration",
         ("cart", "--since", "0s"): "--since: '0s' is no time at all",
+        ("cart", "--until", "25:00"): "--until: '25:00' is not a duration",
     }.items():
         result = cli(night, "history", *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
@@ -218,7 +236,13 @@ def test_the_story_of_an_incident(cli: Any, night: Path) -> None:
     result = cli(night, "incident", "show", OPEN)
     assert result.exit_code == 0
     shown = spread(result.stdout)
-    for words in ("expected  201", "seen  500", "picture  /var/lib/probe", "try it  probe check checkout --once"):
+    for words in (
+        "evidence  1 of 2 regions: 12 of 13 runs failed ***",
+        "expected  201",
+        "seen  500",
+        "picture  /var/lib/probe",
+        "try it  probe check checkout --once",
+    ):
         assert words in shown
     last = [line.partition("  ")[2] for line in shown.splitlines()[-5:]]
     assert last == [
@@ -229,7 +253,8 @@ def test_the_story_of_an_incident(cli: Any, night: Path) -> None:
         "joined  cart fails as well",
     ]
     document = json.loads(cli(night, "incident", "show", OPEN, "--json").stdout)
-    assert document["incident"]["id"] == OPEN
+    assert (document["incident"]["id"], document["incident"]["relapses"]) == (OPEN, 1)
+    assert [c["evidence"] for c in document["incident"]["checks"]] == [None, "1 of 2 regions: 12 of 13 runs failed ***"]
     assert [line.get("what") or line["fate"] for line in document["timeline"]] == [
         "opened",
         "failed",

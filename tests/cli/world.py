@@ -9,11 +9,12 @@ from pathlib import Path
 
 from probe.core.check import CheckId
 from probe.core.failure import Failure
+from probe.core.holds import FAIL
 from probe.core.incident import Entry, Incident, IncidentId, Member, Verdict, What
 from probe.core.notification import Attempt, Fate, Message, Notification, Reason
 from probe.core.rules import Severity
 from probe.core.run import Observation, Outcome, Run, RunId, Slot, Why
-from probe.core.state import Change, CheckState, Place, RegionState, Tally
+from probe.core.state import Change, CheckState, Opened, Place, RegionState, Tally
 from probe.ports import Record
 from probe.store.settings import StoreSettings
 from probe.store.sqlite import open_store
@@ -101,7 +102,7 @@ def _quiet(now: datetime) -> Record:
     runs.append(
         a_run(29, now, Outcome.MISSED, slot=slot, duration=timedelta(), id=RunId("missed"), maintenance="release")
     )
-    good = Place(outcome=Outcome.PASSED, at=now - timedelta(seconds=30), passes=100)
+    good = Place(outcome=Outcome.PASSED, at=now - timedelta(seconds=30))
     return Record(
         runs=tuple(runs),
         changes=(
@@ -132,6 +133,7 @@ def _bad_night(now: datetime) -> Record:
             run=RunId("run-12-local"),
             failure=BROKEN,
             picture="/var/lib/probe/evidence/checkout/run-12/screenshot.png",
+            evidence=f"1 of 2 regions: 12 of 13 runs failed {CANARY}" if name == "checkout" else "",
         )
         for name in ("checkout", "cart")
     }
@@ -145,6 +147,7 @@ def _bad_night(now: datetime) -> Record:
         members=members,
         burns={"checkout": f"checkout: 12 of 60 runs in the last 1h failed {CANARY}"},
         told=("oncall", "team"),
+        relapses=1,
     )
     burning = Incident(
         id=BURNING,
@@ -183,11 +186,18 @@ def _bad_night(now: datetime) -> Record:
     ]
     at = incident.opened
     bad = Place(outcome=Outcome.FAILED, at=now - timedelta(seconds=30), since=since, fails=12, failure=BROKEN)
+    began = since.timestamp()
+    opened = {FAIL: Opened(since=began, at=at.timestamp(), last=now.timestamp() - 30, share=0.9)}
     return Record(
         runs=tuple(runs),
         changes=(
             Change(
-                checks={CheckId("checkout"): CheckState(places={"local": bad, "us-east": Place()})},
+                checks={
+                    CheckId(name): CheckState(
+                        places={"local": bad, "us-east": Place()}, opened=opened, verdict=Verdict.DOWN
+                    )
+                    for name in ("checkout", "cart")
+                },
                 regions={"us-east": RegionState(blind=now - timedelta(minutes=5)), "local": RegionState()},
                 incidents={"shop.example": old},
             ),

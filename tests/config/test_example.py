@@ -37,6 +37,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "channels.team channels.alertmanager channels.hook": service_schema.ChannelTable,
     "route": service_schema.RouteTable,
     "maintenance": service_schema.MaintenanceTable,
+    "drill": service_schema.DrillTable,
     "store": service_schema.StoreTable,
 }
 INSIDE = {schema.ExpectTable, service_schema.LatencyTable}

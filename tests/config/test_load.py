@@ -340,7 +340,6 @@ checks = ["a", "b"]
 step = "pay"
 latency = { step = "pay", under = "3s", objective = 0.99 }
 coverage = "75 %"
-min_bad = 1
 [slo.plain]
 objective = 0.5
 window = "90d"
@@ -359,7 +358,6 @@ latency = { under = "500ms", objective = "50%" }
             step="pay",
             latency=Latency(under=timedelta(seconds=3), target=0.99, step="pay"),
             coverage=0.75,
-            min_bad=1,
         ),
         "plain": Slo(name="plain", target=0.5, window=timedelta(days=90)),
         "whole": Slo(

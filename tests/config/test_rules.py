@@ -79,7 +79,7 @@ def test_what_is_watched(load: Load) -> None:
 
 def test_objectives_count_checks_that_they_name_and_that_name_them(load: Load) -> None:
     config = load(
-        '[slo.checkout]\nobjective = "99.9%"\nwindow = "month"\nchecks = ["a", "b"]\nstep = "pay"\ncoverage = "80%"\nmin_bad = 5\n'
+        '[slo.checkout]\nobjective = "99.9%"\nwindow = "month"\nchecks = ["a", "b"]\nstep = "pay"\ncoverage = "80%"\n'
         'latency = { under = "1500ms", objective = "95%" }\n'
     )
     rules, diagnostics = rules_of(config, [check("a", "pay"), check("b"), check("c", slo="checkout"), check("d")])
@@ -92,7 +92,6 @@ def test_objectives_count_checks_that_they_name_and_that_name_them(load: Load) -
         window=Calendar.MONTH,
         step="pay",
         coverage=0.8,
-        min_bad=5,
     )
     latency = replace(availability, name="checkout/latency", target=0.95, step=None, under=1.5)
     assert rules.objectives == {"checkout": availability, "checkout/latency": latency}
@@ -130,6 +129,8 @@ WINDOW = '[[maintenance]]\nname = "w"\nduration = "1h"\ncron = "0 2 * * *"\n'
         (TEAM + '[[route]]\nchannels = "team"\nchecks = ["by"]', "config.toml:7: route[0].checks[0]: there is no check 'by'; did you mean 'buy'?"),
         (TEAM + '[[route]]\nchannels = "team"\ntags = ["slwo"]', "config.toml:7: route[0].tags[0]: there is no check with the tag 'slwo'; did you mean 'slow'?"),
         (WINDOW + 'checks = ["by"]', "config.toml:7: maintenance[0].checks[0]: there is no check 'by'; did you mean 'buy'?"),
+        ('[[drill]]\ncheck = "bu"\ncron = "0 9 * * mon"\n', "config.toml:4: drill[0].check: there is no check 'bu'; did you mean 'buy'?"),
+        ('[[drill]]\ncheck = "old"\ncron = "0 9 * * mon"\n', "config.toml:4: drill[0].check: 'old' is a pytest file, which drives a browser of its own; name a journey or an HTTP check"),
         (WINDOW + 'tags = ["slwo"]', "config.toml:7: maintenance[0].tags[0]: there is no check with the tag 'slwo'; did you mean 'slow'?"),
         ('[regions.x]\ncontrol = "https://a.example"\n[regions.buy]\n', None),
     ],

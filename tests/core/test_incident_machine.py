@@ -1,6 +1,7 @@
 """The incident machine under random runs, commands and time: what must always hold, holds."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from probe.core.check import CheckId
+from probe.core.evaluate import Overdue
 from probe.core.incident import Verdict, What
 from probe.core.ledger import Counts
 from probe.core.notification import Reason
@@ -17,6 +19,7 @@ from tests.core.world import THIRD, World, rules_of, watched
 
 CHECKS = ("checkout", "api", "pay")
 REGIONS = ("eu", "us")
+SECOND = timedelta(seconds=1)
 
 
 def make(routes: bool = True) -> World:
@@ -67,11 +70,19 @@ class Machine(RuleBasedStateMachine):
 
     @rule(check=st.sampled_from(CHECKS))
     def outage(self, check: str) -> None:
-        self._both(lambda w: [w.fail(check, region) for region in REGIONS])
+        self._both(lambda w: w.fail(check))
+
+    @rule(check=st.sampled_from(CHECKS), region=st.sampled_from(REGIONS))
+    def trouble_of_a_region(self, check: str, region: str) -> None:
+        self._both(lambda w: w.fail(check, region))
+
+    @rule(check=st.sampled_from(CHECKS), region=st.sampled_from(REGIONS))
+    def late(self, check: str, region: str) -> None:
+        self._both(lambda w: w.event(Overdue(check=CheckId(check), region=region, began=w.now - 5 * SECOND)))
 
     @rule(check=st.sampled_from(CHECKS))
     def recovery(self, check: str) -> None:
-        self._both(lambda w: [w.recover(check, region) for region in REGIONS])
+        self._both(lambda w: w.recover(check))
 
     @precondition(lambda self: len(self.world.state.incidents) == 1)
     @rule()
@@ -102,9 +113,33 @@ class Machine(RuleBasedStateMachine):
         open_ids = {incident.id for incident in self.world.state.incidents.values()}
         for (incident, channel), reasons in heard.items():
             assert reasons[0] is (Reason.ESCALATED if channel == "lead" else Reason.OPENED)
-            assert reasons.count(Reason.OPENED) <= 1
             assert (reasons[-1] is Reason.RESOLVED) == (incident not in open_ids), "whoever heard, hears of the end"
-            assert reasons.count(Reason.RESOLVED) <= 1
+            ends = [reason for reason in reasons if reason in (Reason.OPENED, Reason.RESOLVED)]
+            assert all(one is not other for one, other in pairwise(ends)), (
+                "reopened after it was resolved, and only then"
+            )
+
+    @invariant()
+    def one_incident_for_a_cause(self) -> None:
+        told: dict[str, list[What]] = {}
+        for entry in self.world.entries:
+            if entry.what in (What.OPENED, What.REOPENED, What.RESOLVED):
+                told.setdefault(entry.incident, []).append(entry.what)
+        for story in told.values():
+            assert story[0] is What.OPENED
+            assert story[1::2] == [What.RESOLVED] * (len(story) // 2)
+            assert story[2::2] == [What.REOPENED] * ((len(story) - 1) // 2)
+
+    @invariant()
+    def who_suffers_is_named(self) -> None:
+        for incident in self.world.state.incidents.values():
+            for name, member in incident.members.items():
+                if not incident.cause.startswith("probe:"):
+                    assert (member.recovered is None) == self.world.suffers(name)
+        for name, check in self.world.state.checks.items():
+            if check.opened:
+                assert name in self.world.state.incidents[self.world.rules.checks[name].cause].members
+            assert check.opened or check.verdict is Verdict.OK
 
     @invariant()
     def nothing_of_ours_is_the_shops(self) -> None:
@@ -123,5 +158,5 @@ class Machine(RuleBasedStateMachine):
             assert whole == [ledger.hours[hour] for hour in ledger.minutes]
 
 
-Machine.TestCase.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+Machine.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 TestMachine = Machine.TestCase

@@ -69,3 +69,35 @@ def test_shares() -> None:
     assert Counts(3, 1, 4).coverage == 0.5
     assert (Counts().ratio, Counts().coverage) == (0.0, 0.0)
     assert Ledger().between(NOW, NOW) == Counts()
+
+
+@given(runs, st.integers(0, 5 * 86400), st.integers(1, 20), st.booleans())
+def test_when_so_many_were_bad(events: list[tuple[int, str]], start: int, wanted: int, old: bool) -> None:
+    """To the minute of the run that made it so many, or its hour; never: nothing."""
+    ledger = Ledger()
+    for at, kind in events:
+        ledger.add(START + timedelta(seconds=at), **{kind: 1})
+    unit = 3600 if old else 60
+    if old:
+        ledger.forget(START + timedelta(days=6))
+    begin = start - start % unit
+    bad = sorted(at for at, kind in events if kind == "bad" and at >= begin)
+    found = ledger.reached(START + timedelta(seconds=start), wanted)
+    if len(bad) < wanted:
+        assert found is None
+    else:
+        assert found == START + timedelta(seconds=bad[wanted - 1] // unit * unit)
+
+
+@given(runs, runs)
+def test_an_amended_ledger_is_another(events: list[tuple[int, str]], more: list[tuple[int, str]]) -> None:
+    """It is as if they had been added, and the first one is as it was."""
+    ledger, both = Ledger(), Ledger()
+    for at, kind in events:
+        ledger.add(START + timedelta(seconds=at), **{kind: 1})
+    for at, kind in events + more:
+        both.add(START + timedelta(seconds=at), **{kind: 1})
+    hours, minutes = dict(ledger.hours), {hour: dict(found) for hour, found in ledger.minutes.items()}
+    amended = ledger.amended((START + timedelta(seconds=at), Counts(**{kind: 1})) for at, kind in more)
+    assert (amended.hours, amended.minutes) == (both.hours, both.minutes)
+    assert (ledger.hours, ledger.minutes) == (hours, minutes)

@@ -1,7 +1,9 @@
 """What is read at 3 a.m., to the letter."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from probe.core.budget import Budget, Forecast
 from probe.core.check import CheckId
 from probe.core.failure import Failure
 from probe.core.incident import Verdict
@@ -9,7 +11,6 @@ from probe.core.ledger import Counts
 from probe.core.message import budget_words
 from probe.core.rules import Objective
 from probe.core.run import Outcome, Why
-from probe.core.slo import Budget
 from tests.core.world import World, rules_of, watched
 
 
@@ -44,7 +45,7 @@ def test_an_opening() -> None:
             "Since:     2026-11-23 02:59:59 UTC (16s)",
             "From:      eu, us (2 of 2 regions)",
             "Checks:    checkout",
-            "Budget:    checkout: 95% of the error budget left, 66.67% attained",
+            "Budget:    checkout: 95% of the error budget left, 66.667% (26.42% to 94.061%) attained",
             "Severity:  page: look now",
             "Try it:    probe check checkout --once",
             f"Incident:  {outage().only.id} (probe incident show {outage().only.id})",
@@ -103,20 +104,52 @@ def test_many_checks_are_counted() -> None:
     assert "Checks:    check-0, check-1, check-2, check-3, check-4 and 4 more" in w.notes[-1].message.body
 
 
+def standing(left: float, **given: Any) -> Budget:
+    return Budget(
+        **{
+            "attained": 0.9,
+            "left": left,
+            "coverage": 1.0,
+            "known": True,
+            "counts": Counts(9, 1, 0),
+            "within": (0.72, 0.98),
+            **given,
+        }
+    )
+
+
 def test_budgets_in_words() -> None:
-    """Left, overspent, not known, or nothing to go by."""
-    counts = Counts(9, 1, 0)
-    assert budget_words(Budget(attained=0.9, left=0.25, coverage=1.0, known=True, counts=counts)) == (
-        "25% of the error budget left, 90.00% attained"
+    """Left, overspent and since when, not known, or nothing to go by."""
+    assert budget_words(standing(0.25)) == "25% of the error budget left, 90% (72% to 98%) attained"
+    spent = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
+    assert budget_words(standing(-1.5, spent=spent)) == (
+        "error budget spent, overspent by 150%, gone since 2026-11-20 03:12:00 UTC, 90% (72% to 98%) attained"
     )
-    assert budget_words(Budget(attained=0.9, left=-1.5, coverage=1.0, known=True, counts=counts)) == (
-        "error budget overspent by 150%, 90.00% attained"
-    )
-    assert budget_words(Budget(attained=0.9, left=1.0, coverage=0.4, known=False, counts=counts)) == (
-        "not known: only 40% of what was due has an answer (90.00% attained of that)"
+    assert budget_words(standing(0.0)) == "error budget spent, 90% (72% to 98%) attained"
+    assert budget_words(standing(1.0, coverage=0.4, known=False)) == (
+        "not known: only 40% of what was due has an answer (90% (72% to 98%) of that attained)"
     )
     assert budget_words(Budget(attained=None, left=1.0, coverage=0.0, known=False, counts=Counts())) == (
         "nothing counted yet"
+    )
+
+
+def test_forecasts_in_words() -> None:
+    """The likely time and its bounds; the latest is not said where it lies beyond the window."""
+    day = timedelta(days=1)
+    forecast = Forecast(likely=3 * day, soonest=1.5 * day, latest=6 * day)
+    assert budget_words(standing(0.25, forecast=forecast)) == (
+        "25% of the error budget left, gone in 3d (36h to 6d) at this rate, 90% (72% to 98%) attained"
+    )
+    forecast = Forecast(likely=day / 24, soonest=day / 144, latest=None)
+    assert "gone in 60m (10m at the soonest) at this rate" in budget_words(standing(0.25, forecast=forecast))
+
+
+def test_an_objective_that_cannot_be_judged_says_so() -> None:
+    """Whatever else is said of it."""
+    assert budget_words(standing(0.25, noise=0.0123)) == (
+        "25% of the error budget left, 90% (72% to 98%) attained; "
+        "the objective is stricter than the probe's own noise of 1.23%: these checks cannot judge it"
     )
 
 

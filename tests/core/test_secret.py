@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -112,6 +113,11 @@ class _Tree:
     raw: bytes
 
 
+class _Pair(NamedTuple):
+    text: str
+    table: dict[str, int]
+
+
 def test_whole_structures() -> None:
     """Everything inside a structure is masked; what is clean stays the same object."""
     now = datetime.now(UTC)
@@ -126,6 +132,9 @@ def test_whole_structures() -> None:
     assert masked.table == {f"k {MASK}": [MASK, 1, None]}
     assert Redactor([Secret("elsewhere")]).structure(clean) is clean
     assert Redactor().structure(_Leaf) is _Leaf
+    pair = _Pair("a hunter22", {"b": 1})
+    assert Redactor([Secret("hunter22")]).structure(pair) == _Pair(f"a {MASK}", {"b": 1})
+    assert type(Redactor().structure(pair)) is _Pair
 
 
 def test_url_secrets() -> None:

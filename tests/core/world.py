@@ -1,7 +1,8 @@
 """A world for the tests of judgement: rules, runs made by hand, and everything that the fold said."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any
 
 from probe.core.check import CheckId
@@ -18,6 +19,8 @@ BROKEN = Failure.of("status", "POST /api/cart answered 500", step="add to cart",
 OURS = Failure.of("browser_start", "the browser did not start")
 THIRD = Failure.of("third_party_failed", "cdn.example answered 404")
 TICK = timedelta(seconds=5)
+Truth = Callable[[str, str, datetime], Failure | float]
+"""What a run of a check from a region says that ends at that moment: why it failed, or how many seconds it took."""
 
 
 def watched(name: str = "checkout", cause: str = "shop.example", **given: Any) -> Watched:
@@ -50,6 +53,7 @@ class World:
     def __init__(self, rules: Rules, now: datetime = NOW) -> None:
         self.rules, self.now = rules, now
         self.state = State()
+        self.events: list[tuple[datetime, Event]] = []
         self.changes: list[Change] = []
         self.entries: list[Entry] = []
         self.notes: list[Notification] = []
@@ -59,6 +63,7 @@ class World:
     def event(self, event: Event) -> Change:
         change = evaluate(self.state, event, self.rules, self.now)
         self.state.apply(change)
+        self.events.append((self.now, event))
         self.changes.append(change)
         self.entries += change.entries
         self.notes += change.notifications
@@ -131,18 +136,66 @@ class World:
             self.now = min(end, self.now + (TICK if seconds <= 60 else 12 * TICK))
             self.event(Tick())
 
-    def fail(self, check: str = "checkout", region: str = "eu", **given: Any) -> None:
-        """Fail three times, as the schedule and confirmation do."""
-        self.see(Outcome.FAILED, check, region, **given)
-        for _ in range(2):
-            self.wait(15)
-            self.see(Outcome.FAILED, check, region, why=Why.CONFIRM, **given)
+    def play(
+        self, seconds: float, truth: Truth, *checks: str, until: Callable[[], bool] = lambda: False, **given: Any
+    ) -> None:
+        """Do what the schedule, the ticks and confirmation do for so long: whatever is asked for is answered in a second.
 
-    def recover(self, check: str = "checkout", region: str = "eu") -> None:
-        """Pass three times in a row, a minute apart."""
-        for _ in range(3):
-            self.wait(60)
-            self.see(Outcome.PASSED, check, region)
+        Each check (all of them, if none is named) runs from each of its regions as often as the rules say, the first of
+        them at once. A control run passes, unless `truth` says otherwise. Stops as soon as `until` holds.
+        """
+        start, end = self.now, self.now + timedelta(seconds=seconds)
+        due: list[tuple[datetime, int, str, str, Why]] = []
+        names = checks or tuple(self.rules.checks)
+        for rank, name in enumerate(names):
+            check = self.rules.checks[CheckId(name)]
+            for number, region in enumerate(check.regions):
+                first = start + check.every * number / len(check.regions) + timedelta(microseconds=rank)
+                heappush(due, (first, number, name, region, Why.SCHEDULED))
+        tick, heard = start + TICK, len(self.asks)
+        while due and not until():
+            at, number, name, region, why = due[0]
+            self.now = min(at, tick)
+            if self.now > end:
+                break
+            if tick <= at:
+                tick += TICK
+                self.event(Tick())
+            else:
+                heappop(due)
+                if why is Why.SCHEDULED:
+                    again = at + self.rules.checks[CheckId(name)].every
+                    heappush(due, (again, number, name, region, why))
+                self._answer(truth(name, region, at), name, region, why, **given)
+            for ask in self.asks[heard:]:
+                heappush(due, (self.now + timedelta(seconds=1), -1, ask.check, ask.region, ask.why))
+            heard = len(self.asks)
+        self.now = min(self.now, end)
+
+    def _answer(self, said: Failure | float, name: str, region: str, why: Why, **given: Any) -> None:
+        if isinstance(said, Failure):
+            self.see(Outcome.FAILED, name, region, why=why, failure=said, **given)
+        else:
+            self.see(Outcome.PASSED, name, region, why=why, took=said, **given)
+
+    def fail(self, check: str = "checkout", *regions: str, failure: Failure = BROKEN, **given: Any) -> None:
+        """Fail from these regions (all, if none is named) until it is told, or for half an hour."""
+        bad = regions or self.rules.checks[CheckId(check)].regions
+
+        def truth(name: str, region: str, _at: datetime) -> Failure | float:
+            return failure if name == check and region in bad else 0.5
+
+        self.play(1800, truth, check, until=lambda: self.suffers(check), **given)
+
+    def recover(self, *checks: str, seconds: float = 3600) -> None:
+        """Pass from everywhere until it is over, or for an hour."""
+        names = checks or ("checkout",)
+        self.play(seconds, lambda *_: 0.5, *names, until=lambda: not any(map(self.suffers, names)))
+
+    def suffers(self, check: str = "checkout") -> bool:
+        """Whether trouble of the check was told and is not over."""
+        known = self.state.checks.get(CheckId(check))
+        return known is not None and bool(known.opened)
 
     def acknowledge(self, by: str = "ada") -> Change:
         return self.event(Acknowledge(incident=self.only.id, by=by))

@@ -246,7 +246,7 @@ class Lab:
         said = [(n["incident"], n["reason"]) for a in self.inbox.arrivals[self._read :] for n in a.notices]
         found = [] if said == [(incident, "opened"), (incident, "resolved")] else [f"messages: {said}"]
         entries = await rows(self.data, "SELECT incident, what, text FROM timeline WHERE seq > ? ORDER BY seq", before)
-        quiet = {"joined", "recovered", "burn"}
+        quiet = {"evidence", "joined", "recovered", "burn"}
         decided = [(one, what) for one, what, _ in entries if what not in quiet]
         if decided != [(incident, "opened"), (incident, "resolved")]:
             found.append(f"timeline: {entries}")

@@ -26,6 +26,8 @@ class DaemonProcess:
     log: Path
     marker: str
     starts: int = 0
+    program: str = "tests.daemon.hasty"
+    """What is run: the daemon whose judgement is in a hurry, or `probe` itself."""
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
@@ -44,7 +46,7 @@ class DaemonProcess:
             log.write(f"--- start {self.starts}\n".encode())
             log.flush()
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "probe", "run", "--config", str(self.config)),
+                *(sys.executable, "-m", self.program, "run", "--config", str(self.config)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

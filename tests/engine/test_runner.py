@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.core.check import CheckId, CheckSpec, Function
+from probe.core.check import WHOLE_RUN, CheckId, CheckSpec, Function
 from probe.core.failure import Failure
 from probe.core.run import Observation, Outcome, Run, Slot, Why
 from probe.core.secret import Redactor, Secret
@@ -244,3 +244,16 @@ async def test_capacity() -> None:
     """One journey for each two processors, unless told otherwise; never none."""
     assert browser_capacity(None) >= 1
     assert browser_capacity(3) == 3
+
+
+@pytest.mark.parametrize("why", list(Why))
+async def test_what_has_side_effects_as_a_whole_is_not_run_beside_the_schedule(why: Why) -> None:
+    """It comes to a row that says so and that judges nothing; the prober is not even asked."""
+    prober, noted = Scripted(), Noted()
+    async with open_runner(plan(), prober.open) as runner:
+        run = await runner.run(Job(spec(side_effects=WHOLE_RUN), HOME), why, watch=noted)
+    spared = why in (Why.CONFIRM, Why.DRILL)
+    assert len(prober.contexts) == (not spared)
+    assert run.outcome is (Outcome.ABORTED if spared else Outcome.PASSED)
+    assert run.observation.stopped_before == (WHOLE_RUN if spared else None)
+    assert noted.runs == [run]

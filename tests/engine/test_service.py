@@ -14,7 +14,7 @@ from probe.core.incident import IncidentId
 from probe.core.ledger import Ledger
 from probe.core.maintenance import Window
 from probe.core.notification import Fate, Notification, Reason
-from probe.core.rules import Rules
+from probe.core.rules import Escalation, Route, Rules
 from probe.core.run import Outcome, Run, Slot, Why
 from probe.core.target import Region
 from probe.engine.runner import Job, Watch
@@ -121,6 +121,23 @@ async def test_an_outage_from_the_run_to_the_attempt() -> None:
     assert house.store.state.checks == house.service.state.checks
 
 
+async def test_a_run_that_hangs_counts_before_its_timeout() -> None:
+    """Its usual time is learned from the runs before it; what is learned of the hanging one comes long before its end."""
+    house = House()
+    house.job = Job(replace(house.job.spec, timeout=timedelta(seconds=30)), house.job.region)
+    async with house.open() as service:
+        service.plan(RULES, [house.job], [])
+        await asyncio.sleep(4 * 3600)
+        runs = len(house.store.runs)
+        house.takes = 29.0
+        begun = asyncio.get_running_loop().time()
+        while not any(fact.overdue for fact in house.service.state.checks[CheckId("checkout")].trail):
+            await asyncio.sleep(0.5)
+        assert asyncio.get_running_loop().time() - begun < 60 + 5, "it began within a minute"
+        assert len(house.store.runs) == runs, "it has not ended yet"
+    assert [run.outcome for run in house.store.runs[runs:]] == [Outcome.PASSED] * len(house.store.runs[runs:])
+
+
 async def test_the_last_run_is_still_judged_told_and_written() -> None:
     """A run that ends after the stop has begun, and decides, is told before the end, and its attempt is stored; though
     the store and the channel take their time."""
@@ -168,6 +185,24 @@ async def test_after_a_start_what_is_pending_is_sent() -> None:
     assert [(round(at), n.incident) for at, n in house.team.came] == [(0, "i1"), (40, "i2")]
 
 
+async def test_trouble_that_comes_back_after_a_restart_is_the_same_incident() -> None:
+    """What was resolved a while before the start is known: it is opened again, and told so; somebody may take it from now on."""
+    soon = timedelta(minutes=10)
+    route = Route(channels=("oncall",), remind=soon, escalate=Escalation(after=soon, channels=("boss",)))
+    rules = rules_of(watched(), routes=(route,))
+    house = House(rules)
+    async with house.open():
+        incident = await house.outage()
+        await house.recovery()
+    await asyncio.sleep(20 * 60)
+    after = House(rules, restored=await house.store.restore())
+    async with after.open():
+        assert await after.outage() == incident
+    assert [n.incident for _, n in after.team.came] == [incident]
+    assert [n.message.title.split(":")[0] for _, n in after.team.came] == ["AGAIN DOWN"]
+    assert "; came back once)" in after.team.came[0][1].message.body
+
+
 async def test_muted() -> None:
     """Nothing comes of a muted incident until the mute is over, also after a restart; unmuted, it comes at once."""
     house = House(team=Team(repeat=timedelta(minutes=1)))
@@ -193,6 +228,18 @@ async def test_muted() -> None:
         await service.mute(incident, None, "ada")
         await asyncio.sleep(0.1)
         assert after.team.told == [Reason.RESOLVED]
+
+
+async def test_what_is_not_muted_any_more_stays_so_when_the_clock_goes_back() -> None:
+    """It is told at once, not when the clock shows again what it showed as it was unmuted."""
+    house = House()
+    async with house.open() as service:
+        incident = await house.outage()
+        await service.mute(incident, house.clock.now() + HOUR, "ada")
+        assert service._held(notification(incident)) is not None
+        await service.mute(incident, None, "ada")
+        house.clock.jump(-HOUR.total_seconds())
+        assert service._held(notification(incident)) is None
 
 
 async def test_a_mute_holds_though_it_cannot_be_written() -> None:

@@ -5,7 +5,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from probe.core.notification import Reason
 from probe.core.rules import Severity
 from probe.core.secret import Redactor
 from probe.errors import NotifyError
-from probe.notifiers.alertmanager import ENDS, REPEAT, AlertmanagerNotifier
+from probe.notifiers.alertmanager import ENDS, REPEAT, AlertmanagerNotifier, _alert
 from tests.notifiers.receiver import BEGAN, Receiver, channel, notice, receiving
 
 pytestmark = pytest.mark.asyncio
@@ -102,7 +102,7 @@ async def test_two_real_ones(tmp_path: Path) -> None:
         await notifier.send(
             notice(Reason.REMINDER, number=2, since=began, verdict=Verdict.REGIONAL, title="in eu only")
         )
-        await notifier.refresh([notice(since=began, verdict=Verdict.DEGRADED)])
+        await notifier.refresh([notice(since=began, verdict=Verdict.DEGRADED, evidence="5 of 7 runs failed")])
         for instance in (one, two):
             [alert] = await instance.alerts()
             assert alert["labels"] == {
@@ -112,6 +112,7 @@ async def test_two_real_ones(tmp_path: Path) -> None:
                 "severity": "page",
             }
             assert alert["annotations"]["verdict"] == "degraded"
+            assert alert["annotations"]["evidence"] == "5 of 7 runs failed"
             assert alert["annotations"]["reproduce"] == "probe check checkout --once"
             assert alert["status"]["state"] == "active"
             left = datetime.fromisoformat(alert["endsAt"]) - datetime.now(BEGAN.tzinfo)
@@ -241,3 +242,11 @@ async def test_none_took_it(
         assert f"127.0.0.1:{other.port}: " in str(caught.value)
         other.answer = 200
         assert f"127.0.0.1:{other.port}: 200 OK" in await notifier.send(notice())
+
+
+async def test_a_drill_says_so_in_its_labels() -> None:
+    """So that a route of Alertmanager can tell it from what is real."""
+    told = notice()
+    labels = _alert(replace(told, message=replace(told.message, drill=True)), Severity.PAGE, BEGAN)["labels"]
+    assert (labels["alertname"], labels["drill"]) == ("ProbeDrill", "true")
+    assert "drill" not in _alert(told, Severity.PAGE, BEGAN)["labels"]

@@ -61,7 +61,9 @@ def fields(title: str) -> set[str]:
 async def test_the_json(receiver: Receiver) -> None:
     """Every field is documented and every documented field is there, with these very values."""
     async with opened(receiver) as webhook:
-        await webhook.send(notice(Reason.RESOLVED, number=2, picture="/var/lib/probe/a.png"))
+        await webhook.send(
+            notice(Reason.RESOLVED, number=2, picture="/var/lib/probe/a.png", evidence="5 of 7 runs failed")
+        )
     [got] = receiver.got
     assert got.path == "/hook?a=1"
     assert got.headers["Content-Type"] == "application/json"
@@ -81,6 +83,8 @@ async def test_the_json(receiver: Receiver) -> None:
         "key": "01abc-shop/2/phone",
         "incident": "01abc-shop",
         "reason": "resolved",
+        "drill": False,
+        "evidence": "5 of 7 runs failed",
         "number": 2,
         "created": "2026-11-24T03:01:00.000Z",
         "title": sent["title"],
@@ -106,6 +110,7 @@ async def test_a_digest_holds_each(receiver: Receiver) -> None:
     async with opened(receiver) as webhook:
         await webhook.send_digest(several)
     sent = receiver.got[0].json
+    assert [inner["evidence"] for inner in sent["notifications"]] == [None, None]
     assert [inner["key"] for inner in sent["notifications"]] == [n.key for n in several]
     assert sent["key"] == receiver.got[0].headers["Idempotency-Key"]
     assert sent["title"] == "2 more: 1 opened, 1 resolved"

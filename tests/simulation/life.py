@@ -205,7 +205,10 @@ class Simulation:
             case Act.END, Fault() as fault:
                 self.world.faults.remove(fault)
             case Act.STRAY, (str(check), str(region)):
-                self.world.strays.add((check, region))
+                if not any(
+                    other == check for other, _ in self.world.strays
+                ):  # failing from several regions is no stray
+                    self.world.strays.add((check, region))
             case Act.JUMP, float(seconds):
                 self._jump(seconds)
             case Act.STORE_FAILS, bool(lasting):

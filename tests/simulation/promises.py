@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from probe.core.check import CheckId
@@ -14,7 +14,7 @@ from probe.core.notification import Attempt, Fate, Notification, Reason
 from probe.core.rules import Rules
 from probe.core.run import Outcome, Run, Slot, Why
 from probe.core.schedule import Schedule, schedule_of
-from probe.core.state import Change
+from probe.core.state import RETURNS, Change
 from probe.engine.service import Service
 from probe.store.memory import MemoryStore
 from tests.simulation.world import CHECKS, HOSTS, OBJECTIVES, REGIONS, WINDOW, Arrival, Fault, Kind
@@ -32,6 +32,8 @@ SORE = 1800.0
 ON_TIME = 2.0
 """Seconds of lag at most, when there is room and nothing is broken."""
 OUTAGES = frozenset({Kind.DOWN, Kind.HANG})
+TOLD = OUTAGES | {Kind.SLOW}
+"""What may be told of a shop; that it is slow as soon as it is known what is usual."""
 T = TypeVar("T")
 
 
@@ -93,8 +95,10 @@ class Promises:
             self._on_time(event, now)
         incidents = {incident.id: incident for incident in change.incidents.values()}
         for entry in change.entries:
-            if entry.what is What.OPENED:
+            if entry.what in (What.OPENED, What.REOPENED):
                 self._justified(incidents[entry.incident], rules, now)
+                if entry.what is What.OPENED:
+                    self._new(incidents[entry.incident])
             elif entry.what is What.RESOLVED:
                 self._ended(incidents[entry.incident], rules, now)
         for notification in change.notifications:
@@ -125,11 +129,21 @@ class Promises:
             if not self._struck(own, now, region=incident.cause.removeprefix("probe:")):
                 self._wrong(f"{incident.id} puts down to us what was not: {incident}")
         elif incident.members:
-            kinds = OUTAGES if self.controls else OUTAGES | {Kind.NETWORK}
+            kinds = TOLD if self.controls else TOLD | {Kind.NETWORK}
             if not self._struck(kinds, now, cause=incident.cause):
                 self._wrong(f"{incident.id} opened without an outage: {incident}")
         elif not self._burnt(incident, rules):
             self._wrong(f"{incident.id} says that an objective burns, which has not enough bad runs: {incident}")
+
+    def _new(self, incident: Incident) -> None:
+        """Trouble that comes back soon is the same incident."""
+        for known in self.store.incidents.values():
+            is_other = known.id != incident.id and known.cause == incident.cause and known.resolved is not None
+            if not is_other or not known.members or not incident.members:
+                continue
+            assert known.resolved is not None
+            if timedelta(0) <= incident.opened - known.resolved <= RETURNS:
+                self._wrong(f"{incident.id} was opened, though it is {known.id} that came back: {incident}")
 
     def _burnt(self, incident: Incident, rules: Rules) -> bool:
         """Whether as many runs were bad as it takes; the newest may not be stored yet."""
@@ -285,6 +299,10 @@ class Promises:
             if entry.incident in self._open:
                 self._wrong(f"{entry.incident} was opened twice")
             self._open.add(entry.incident)
+        elif entry.what is What.REOPENED:
+            if entry.incident not in self._over:
+                self._wrong(f"{entry.incident} was opened again, though it was not over")
+            self._over.discard(entry.incident)
         elif entry.incident not in self._open:
             self._wrong(f"{entry.incident}: {entry.what} before it was opened")
         elif entry.incident in self._over:
@@ -360,7 +378,7 @@ class Promises:
         if service is None or self.is_disturbed(fault.end - SETTLES, end):
             return
         for cause in {HOSTS[target] for target in fault.targets}:
-            others = [f for f in self.faults if f.start < end and f.end > fault.end and f.kind is not Kind.SLOW]
+            others = [f for f in self.faults if f.start < end and f.end > fault.end]
             incident = service.state.incidents.get(cause)
             if not others and incident is not None and incident.members:
                 self._wrong(f"{incident.id} is still open after {fault}: {incident}")

@@ -1,7 +1,7 @@
 """Whole values, with every field filled, for the tests of the store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +10,12 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from probe.core.check import CheckId
+from probe.core.confirm import Purse, Suspicion
+from probe.core.detector import Evidence, Pool, limits, points_of
+from probe.core.fact import Fact
 from probe.core.failure import Failure
+from probe.core.habits import UNKNOWN, Blip
+from probe.core.holds import Held
 from probe.core.incident import Entry, Incident, IncidentId, Member, Verdict, What
 from probe.core.ledger import Ledger
 from probe.core.notification import Attempt, Fate, Message, Notification, Reason
@@ -31,7 +36,8 @@ from probe.core.run import (
     Vitals,
     Why,
 )
-from probe.core.state import Change, CheckState, ObjectiveState, Place, RegionState, Tally
+from probe.core.state import Change, CheckState, ObjectiveState, Opened, Place, RegionState, Tally, Weighed
+from probe.core.trail import learn
 from probe.ports import Restored
 from probe.store.reader import Reader, open_reader
 from probe.store.settings import StoreSettings
@@ -40,6 +46,7 @@ from tests.core.builders import NOW, exchange, tls
 
 T = TypeVar("T")
 ODD = timedelta(microseconds=123457)
+BOUNDS = limits(60.0, 3)
 SLOW = Failure.of(
     "step_slow", "“pay” tøøk 9 s", step="pay", expected="4 s", actual="9 s", url="https://s/pay", soft=True
 )
@@ -116,6 +123,7 @@ def full_incident() -> Incident:
         failure=SLOW,
         picture="evidence/a.png",
         recovered=NOW + timedelta(hours=1),
+        evidence="2 of 3 regions: 5 of 7 runs failed",
     )
     return Incident(
         id=IncidentId("inc-1"),
@@ -128,6 +136,7 @@ def full_incident() -> Incident:
         burns=MappingProxyType({"checkout": "14.4 times too fast"}),
         told=("oncall", "team"),
         announced=3,
+        relapses=2,
         reminded=NOW + timedelta(minutes=30),
         acknowledged=NOW + timedelta(minutes=31),
         acknowledged_by="ada",
@@ -150,6 +159,7 @@ def full_message() -> Message:
         cause="shop.example",
         expected="200",
         seen="500",
+        evidence="2 of 3 regions: 5 of 7 runs failed",
         reproduce="probe check cart --once",
         picture="evidence/a.png",
     )
@@ -174,6 +184,39 @@ def attempt(key: str, fate: Fate, minutes: int = 0, **given: Any) -> Attempt:
     return Attempt(key=key, at=NOW + timedelta(minutes=minutes), fate=fate, **given)
 
 
+def full_check(places: Mapping[str, Place]) -> CheckState:
+    """A check of which something is suspected, held back, told and learned."""
+    began = NOW.timestamp()
+    facts = (
+        Fact(began + 0.25, "eu", began, "run-1", took=(("", -1.386294), ("pay", -2.5)), bins=(("pay", 4),)),
+        Fact(began + 9.1, "us", began + 0.123457, "run-2", False, "status", "pay", False, False, True),
+    )
+    habits = learn(UNKNOWN, facts[:1] * 9 + (facts[1]._replace(scheduled=True, counts=True),), fade=0.99)
+    habits = habits._replace(
+        blips={"fail": (Blip(began, 12.5), Blip(began + 1, 1.0))}, last={"region eu": (began, began - 5, 2.5)}
+    )
+    suspicion = Suspicion(
+        rounds=2,
+        asked=began + 1,
+        answered=began + 2,
+        awaited=("us",),
+        solo=(began, began + 1),
+        probed=(("eu", began),),
+        points=(("eu", points_of(habits, "eu")),),
+        is_hot=True,
+    )
+    return CheckState(
+        places=places,
+        trail=facts,
+        habits=habits,
+        suspicion=suspicion,
+        held={"region us": Held(since=began, last=began + 9, share=1.0)},
+        opened={"fail": Opened(since=began, at=began + 3, last=began + 9, share=0.95)},
+        purse=Purse(31.5, began),
+        verdict=Verdict.DOWN,
+    )
+
+
 def full_change() -> Change:
     tallies = (Tally(objective="checkout", at=NOW, bad=1), Tally(objective="checkout", at=NOW + ODD, good=2, lost=1))
     place = Place(
@@ -182,7 +225,6 @@ def full_change() -> Change:
         at=NOW + ODD,
         since=NOW,
         fails=2,
-        passes=1,
         errors=3,
         run=RunId("run-1"),
         failure=SLOW,
@@ -190,8 +232,10 @@ def full_change() -> Change:
         bad=tallies,
     )
     return Change(
-        checks={CheckId("cart"): CheckState(places=MappingProxyType({"eu": place, "us": Place()}), asked=NOW)},
-        regions={"eu": RegionState(blind=NOW, asked=NOW, answered=NOW + ODD, failure=DOWN, run=RunId("run-2"))},
+        checks={CheckId("cart"): full_check(MappingProxyType({"eu": place, "us": Place()}))},
+        regions={
+            "eu": RegionState(blind=NOW, ill=at(1), asked=NOW, answered=NOW + ODD, failure=DOWN, run=RunId("run-2"))
+        },
         objectives={"checkout": ObjectiveState(explained=NOW + ODD)},
         incidents={"shop.example": full_incident()},
         tallies=tallies,
@@ -200,6 +244,7 @@ def full_change() -> Change:
             Entry(incident=IncidentId("inc-1"), at=NOW + ODD, what=What.MUTED, text="by ada"),
         ),
         notifications=(notification("k1"), notification("k2", channel="team")),
+        weighed={CheckId("cart"): Weighed((), Evidence(BOUNDS, {}, Pool(BOUNDS), {}, {}))},
     )
 
 
@@ -211,6 +256,8 @@ def seen(restored: Restored) -> dict[str, Any]:
         "regions": state.regions,
         "objectives": state.objectives,
         "incidents": state.incidents,
+        "closed": state.closed,
+        "weighed": state.weighed,
         "suspects": state.suspects,
         "ledgers": {name: (ledger.hours, ledger.minutes) for name, ledger in state.ledgers.items()},
         "pending": restored.pending,
@@ -247,3 +294,8 @@ async def read(folder: Path, look: Callable[[Reader], T]) -> T:
 
 def at(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
+
+
+def suspected(minutes: float) -> CheckState:
+    """A check that is looked into since then."""
+    return CheckState(suspicion=Suspicion(asked=at(minutes).timestamp(), is_hot=True))

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from probe.core.check import CheckId
 from probe.core.run import RunId
-from probe.core.state import Change, CheckState, Tally
+from probe.core.state import Change, Tally
 from probe.ports import Record
 from tests.core.builders import NOW
-from tests.store.builders import at, full_run, notification, run, store_in
+from tests.store.builders import at, full_run, notification, run, store_in, suspected
 
 AT_A_TIME = 4
 
@@ -31,7 +31,7 @@ async def write(folder: Path, life: int, out: int) -> None:
                 name = f"{life}-{number}-{n}"
                 runs = [run(n, id=RunId(f"{name}-{i}"), slot=None, observation=full_run().observation) for i in (0, 1)]
                 change = Change(
-                    checks={CheckId(f"{life}-{number}"): CheckState(asked=at(n))},
+                    checks={CheckId(f"{life}-{number}"): suspected(n)},
                     tallies=(Tally(objective="all", at=NOW, good=2),),
                     notifications=(notification(name),),
                 )

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from probe.core.check import CheckId
-from probe.core.incident import IncidentId
+from probe.core.incident import Incident, IncidentId
 from probe.core.notification import Fate
 from probe.core.run import Outcome, Run, RunId, Slot
-from probe.core.state import Change, CheckState, Tally
+from probe.core.state import RETURNS, Change, Tally
 from probe.ports import Record, Restored, Store
 from probe.store.memory import MemoryStore
 from tests.core.builders import NOW
@@ -31,6 +31,7 @@ from tests.store.builders import (
     run,
     seen,
     store_in,
+    suspected,
 )
 
 pytestmark = pytest.mark.asyncio
@@ -108,7 +109,7 @@ async def test_everything_comes_back(kept: Kept) -> None:
 
 async def test_the_last_change_of_a_key_holds(kept: Kept) -> None:
     """Of several changes of one check, in one record or in several, the last is what is remembered."""
-    states = [CheckState(asked=at(n)) for n in range(4)]
+    states = [suspected(n) for n in range(4)]
     changes = [Change(checks={CheckId("cart"): s}, tallies=(Tally(objective="o", at=NOW, good=1),)) for s in states]
     await kept.store.commit(Record(changes=tuple(changes[:3])))
     await kept.store.commit(Record(changes=(changes[3],)))
@@ -190,6 +191,39 @@ async def test_incidents_leave_when_they_are_resolved(kept: Kept) -> None:
     assert (await kept.store.restore()).state.incidents == {"slo:x": told}
 
 
+async def test_what_may_come_back_is_restored(kept: Kept) -> None:
+    """Of each cause the last incident that was resolved within half an hour before the last sign of life, if none is open."""
+    limit = timedelta(hours=9)
+
+    def over(name: str, cause: str, minutes: float) -> Incident:
+        return replace(
+            full_incident(), id=IncidentId(name), cause=cause, resolved=NOW + limit + timedelta(minutes=minutes)
+        )
+
+    old, edge, first, last = (
+        over("old", "old.example", -0.01),
+        over("edge", "edge.example", 0),
+        over("first", "shop.example", 5),
+        over("last", "shop.example", 20),
+    )
+    before = over("before", "busy.example", 10)
+    now_open = replace(before, id=IncidentId("now"), resolved=None)
+    found = (old, edge, first, last, before, now_open)
+    await kept.store.commit(Record(changes=tuple(Change(incidents={i.cause: i}) for i in found)))
+    assert (await kept.store.restore()).state.closed == {}, "nobody was ever alive"
+    await kept.store.commit(Record(alive=NOW + limit + RETURNS))
+    state = (await kept.store.restore()).state
+    assert state.closed == {"edge.example": edge, "shop.example": last}
+    assert state.incidents == {"busy.example": now_open}
+
+
+async def test_what_was_weighed_is_not_restored(kept: Kept) -> None:
+    """It follows from the trail: whoever starts weighs anew."""
+    assert full_change().weighed
+    await kept.store.commit(Record(changes=(full_change(),)))
+    assert (await kept.store.restore()).state.weighed == {}
+
+
 async def test_what_is_restored_is_a_copy(kept: Kept) -> None:
     """Its owner changes it, and the store does not notice."""
     await kept.store.commit(Record(changes=(full_change(),)))
@@ -242,8 +276,8 @@ async def test_commits_keep_their_order(kept: Kept) -> None:
     """Of records committed at the same time the one called last is written last."""
     async with asyncio.TaskGroup() as group:
         for n in range(20):
-            change = Change(checks={CheckId("cart"): CheckState(asked=at(n))})
+            change = Change(checks={CheckId("cart"): suspected(n)})
             group.create_task(kept.store.commit(Record(runs=(run(n),), changes=(change,), alive=at(n))), name=f"{n}")
     restored = await kept.store.restore()
-    assert (restored.state.checks[CheckId("cart")].asked, restored.alive) == (at(19), at(19))
+    assert (restored.state.checks[CheckId("cart")], restored.alive) == (suspected(19), at(19))
     assert len(await kept.runs()) == 20

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.core.builders import NOW
-from tests.store.builders import at, read, store_in
+from tests.store.builders import at, read, store_in, suspected
 
 LIVES = 10
 
@@ -37,4 +37,4 @@ async def test_kill_at_random_moments(tmp_path: Path) -> None:
     assert len(restored.pending) == len(records)
     for writer in {name.rpartition("-")[0] for name in records}:
         last = max(int(name.rpartition("-")[2]) for name in records if name.startswith(f"{writer}-"))
-        assert restored.state.checks[writer].asked == at(last)  # type: ignore[index]  # a plain text is one, too
+        assert restored.state.checks[writer] == suspected(last)  # type: ignore[index]  # a plain text is one, too

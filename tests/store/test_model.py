@@ -17,14 +17,14 @@ from probe.core.check import CheckId
 from probe.core.incident import Entry, IncidentId, What
 from probe.core.notification import Fate
 from probe.core.run import Outcome, Run, RunId, Slot
-from probe.core.state import Change, CheckState, RegionState, Tally
+from probe.core.state import Change, RegionState, Tally
 from probe.ports import Record
 from probe.store.memory import MemoryStore
 from probe.store.reader import open_reader
 from probe.store.rollup import Sum
 from probe.store.settings import StoreSettings
 from probe.store.sqlite import SqliteStore, open_store
-from tests.store.builders import at, attempt, failed, full_incident, notification, run, seen
+from tests.store.builders import at, attempt, failed, full_incident, notification, run, seen, suspected
 
 CHECKS, REGIONS, CAUSES = ("cart", "pay"), ("eu", "us"), ("shop.example", "slo:x")
 minutes = st.integers(0, 60 * 24 * 4)
@@ -70,7 +70,7 @@ incidents = st.builds(
 keys = st.sampled_from([f"k{n}" for n in range(8)])
 changes = st.builds(
     lambda check, asked, region, found, tallied, said, entry: Change(
-        checks={CheckId(check): CheckState(asked=at(asked))},
+        checks={CheckId(check): suspected(asked)},
         regions={region: RegionState(blind=at(asked))},
         incidents={incident.cause: incident for incident in found},
         tallies=tuple(tallied),

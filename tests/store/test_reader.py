@@ -10,7 +10,7 @@ import pytest
 
 from probe.core.incident import Entry, IncidentId
 from probe.core.notification import Fate, Reason
-from probe.core.run import Observation, Outcome, Run, RunId, Slot
+from probe.core.run import Observation, Outcome, Run, RunId, Slot, Step, StepOutcome, Why
 from probe.core.state import Change
 from probe.errors import StoreUnavailable
 from probe.ports import Record
@@ -65,12 +65,27 @@ async def test_history(tmp_path: Path) -> None:
     assert await names(tmp_path, limit=3) == ["run-4", "run-3", "us-3"]
     assert await names(tmp_path, region="us") == ["us-3", "us-2", "us-1"]
     assert await names(tmp_path, since=at(3)) == ["run-4", "run-3", "us-3"]
+    assert await names(tmp_path, since=at(2), until=at(3.5)) == ["run-3", "us-3", "run-2", "us-2"]
     assert await names(tmp_path, failed=True) == ["run-4", "run-3"]
     assert await read(tmp_path, lambda reader: reader.history("none")) == ()
     found = await read(tmp_path, lambda reader: reader.history("cart", "eu", limit=2))
     assert found[0].slot == missed.slot
     brief = DOWN.__class__(layer=DOWN.layer, kind=DOWN.kind, message=DOWN.message, step=DOWN.step)
     assert found[1] == replace(failed(3), observation=Observation(failures=(brief,)))
+
+
+async def test_history_tells_what_was_not_seen(tmp_path: Path) -> None:
+    """A run that confirmed as far as its side effects passed no later step; one that was to go to its end just passed."""
+    steps = [Step(name=name, outcome=StepOutcome.SKIPPED) for name in ("pay", "thanks")]
+    part = Observation(steps=(Step(name="cart", outcome=StepOutcome.PASSED), *steps), stopped_before="pay")
+    runs = [run(n, why=why, slot=None, observation=part) for n, why in enumerate((Why.CONFIRM, Why.MANUAL, Why.DRILL))]
+    async with store_in(tmp_path) as store:
+        await store.commit(Record(runs=(*runs, failed(3, why=Why.CONFIRM, slot=None))))
+    found = await read(tmp_path, lambda reader: reader.history("cart"))
+    assert [r.observation.stopped_before for r in found] == [None, "pay", None, "pay"]
+    whole = await read(tmp_path, lambda reader: reader.run(runs[0].id))
+    assert whole is not None
+    assert whole.observation.stopped_before == "pay"
 
 
 async def names(folder: Path, **given: object) -> list[str]:

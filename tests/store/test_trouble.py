@@ -13,12 +13,12 @@ import pytest
 
 from probe.core.check import CheckId
 from probe.core.run import Observation, RunId
-from probe.core.state import Change, CheckState
+from probe.core.state import Change
 from probe.errors import StoreUnavailable
 from probe.ports import Record
 from probe.store.sqlite import SqliteStore
 from tests.core.builders import NOW
-from tests.store.builders import at, read, run, store_in
+from tests.store.builders import at, read, run, store_in, suspected
 
 pytestmark = pytest.mark.asyncio
 SCENARIOS = Path(__file__).parent / "on_small_disk.py"
@@ -199,7 +199,7 @@ async def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
 async def test_a_damaged_file(tmp_path: Path, first: int) -> None:
     """Pages that were overwritten are noticed at the start, or when they are read; never is it taken for the truth."""
     async with store_in(tmp_path) as store:
-        states = {CheckId(f"c{n}"): CheckState(asked=NOW) for n in range(500)}
+        states = {CheckId(f"c{n}"): suspected(0) for n in range(500)}
         await store.commit(Record(runs=tuple(run(n) for n in range(200)), changes=(Change(checks=states),)))
     path = tmp_path / "probe.db"
     data = bytearray(path.read_bytes())
@@ -238,7 +238,7 @@ async def test_two_daemons(tmp_path: Path) -> None:
 async def test_a_state_that_cannot_be_understood(tmp_path: Path) -> None:
     """What another version wrote is not guessed at."""
     async with store_in(tmp_path) as store:
-        await pragma(store, """INSERT INTO state VALUES ('check', 'cart', '{"asked": "yesterday"}')""")
+        await pragma(store, """INSERT INTO state VALUES ('check', 'cart', '{"trail": "yesterday"}')""")
         with pytest.raises(StoreUnavailable, match="cannot be read") as caught:
             await store.restore()
         assert caught.value.lasting

@@ -11,13 +11,13 @@ from probe.core.check import CheckId
 from probe.core.incident import Entry, IncidentId, What
 from probe.core.notification import Fate
 from probe.core.run import Observation
-from probe.core.state import Change, CheckState, Tally
+from probe.core.state import Change, Tally
 from probe.errors import StoreUnavailable
 from probe.ports import Record
 from probe.store import sqlite
 from probe.store.writer import Writer
 from tests.core.builders import NOW
-from tests.store.builders import at, attempt, failed, full_incident, notification, read, run, store_in
+from tests.store.builders import at, attempt, failed, full_incident, notification, read, run, store_in, suspected
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,7 +42,7 @@ class Disk:
 
 
 def counting(number: int) -> Change:
-    return Change(tallies=(Tally(objective="o", at=NOW, good=1),), checks={CheckId("c"): CheckState(asked=at(number))})
+    return Change(tallies=(Tally(objective="o", at=NOW, good=1),), checks={CheckId("c"): suspected(number)})
 
 
 async def test_what_waits_is_written_together() -> None:
@@ -177,14 +177,14 @@ async def test_the_loop_goes_on(tmp_path: Path) -> None:
     async with store_in(tmp_path, ballast=2**16) as store:
         await store.commit(Record(runs=tuple(run(n) for n in range(100)), changes=(counting(1),)))
         await store.tidy(at(60 * 24 * 30))
-        assert (await store.restore()).state.checks["c"].asked == at(1)  # type: ignore[index]  # a plain text is one, too
+        assert (await store.restore()).state.checks["c"] == suspected(1)  # type: ignore[index]  # a plain text is one, too
         assert not store.low_on_space
 
 
 async def test_odd_characters(tmp_path: Path) -> None:
     """Half a character, as scripts of pages make them, does not keep a record from being stored."""
     odd = failed(1, failed(1).observation.failures[0].at(None), observation=Observation(log=("a\ud800b", "ok ü\x00")))
-    change = Change(checks={CheckId("c"): CheckState(asked=NOW)}, notifications=(notification("k\udfff"),))
+    change = Change(checks={CheckId("c"): suspected(0)}, notifications=(notification("k\udfff"),))
     async with store_in(tmp_path) as store:
         await store.commit(Record(runs=(odd, run(2)), changes=(change,)))
         assert [n.key for n in (await store.restore()).pending] == ["k?"]

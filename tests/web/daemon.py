@@ -5,13 +5,16 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from pytest_socket import socket_allow_hosts
 
 from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic
+from probe.core.fault import FaultKind
 from probe.core.incident import IncidentId
 from probe.core.secret import Redactor, Secret
+from probe.errors import ProbeError
 from probe.web.ports import Live
 
 CANARY = 'pl@nted"secret"&more/+'
@@ -27,6 +30,20 @@ def unix_sockets_allowed() -> Iterator[None]:
 
 
 @dataclass
+class FakeDrills:
+    """Knows the check `home`; a second drill is one too many."""
+
+    report: Mapping[str, Any] | None = None
+
+    def begin(self, check: CheckId, kind: FaultKind) -> None:
+        if check != "home":
+            raise KeyError(check)
+        if self.report is not None:
+            raise ProbeError("a drill of 'home' goes on: one at a time")
+        self.report = {"check": check, "fault": kind.value, "state": "preparing"}
+
+
+@dataclass
 class FakeDaemon:
     """What it says can be set; what it is asked is in `asked`."""
 
@@ -38,6 +55,7 @@ class FakeDaemon:
     error: Exception | None = None
     note: str = "/etc/probe/config.toml"
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    drills: FakeDrills = field(default_factory=FakeDrills)
     redactor: Redactor = field(default_factory=lambda: Redactor([Secret(CANARY)]))
 
     def healthy(self) -> str | None:

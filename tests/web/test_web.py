@@ -143,6 +143,9 @@ async def test_control(tmp_path: Path) -> None:
         ("/run", {"check": "cart", "regions": ["us-east"]}, 404, "'cart' does not run from 'us-east'; known: eu-west"),
         ("/run", {"check": "cart", "regions": "eu-west"}, 400, "no regions: from all"),
         ("/run", {}, 400, "no regions: from all"),
+        ("/drill", {"check": "hoem"}, 404, "there is no check 'hoem'"),
+        ("/drill", {"check": "home", "fault": "emty"}, 404, "no fault 'emty'; did you mean 'empty'?"),
+        ("/drill", {"fault": "empty"}, 400, 'say {"check": ID, "fault": NAME}'),
     ],
 )
 async def test_what_cannot_be_done_is_told(
@@ -156,6 +159,18 @@ async def test_what_cannot_be_done_is_told(
     assert said in str(caught.value)
     assert caught.value.status == status
     assert [asked for asked in daemon.asked if asked[0] == "run"] == []
+
+
+async def test_drills(tmp_path: Path) -> None:
+    """None yet; one begins; another has to wait, and is told so."""
+    async with serve_control(FakeDaemon(), tmp_path):
+        assert await control(tmp_path, "GET", "/drill") == {"drill": None}
+        assert await control(tmp_path, "POST", "/drill", {"check": "home", "fault": "slow"}) == {"ok": True}
+        report = {"check": "home", "fault": "slow", "state": "preparing"}
+        assert await control(tmp_path, "GET", "/drill") == {"drill": report}
+        with pytest.raises(Refused, match="one at a time") as caught:
+            await control(tmp_path, "POST", "/drill", {"check": "home"})
+        assert caught.value.status == 503
 
 
 async def test_no_incident_is_open(tmp_path: Path) -> None:

@@ -4,15 +4,16 @@ import json
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from probe.core.failure import Layer
-from probe.core.run import Observation, Outcome, StepOutcome, outcome_of
+from probe.core.run import Observation, Outcome, StepOutcome, Why, outcome_of
 from probe.core.secret import Secret, encodings
-from probe.core.target import BrowserKind, Evidence
+from probe.core.target import BrowserKind, Evidence, EvidencePolicy
 from probe.ports import RunContext
 from tests.worker.conftest import Bench
 
@@ -176,3 +177,22 @@ async def test_evidence_policies(bench: Bench) -> None:
 async def test_evidence_outlives_the_browser(bench: Bench) -> None:
     seen = await bench.page("kills_browser", timeout=2)
     assert "har" in {a.kind for a in seen.artifacts}
+
+
+async def test_what_is_confirmed_has_a_trace(bench: Bench) -> None:
+    """An everyday run stays cheap; one that confirms its failure is proof, unless it was said that there is to be none."""
+    everyday, confirming, off, passing = [
+        await walk(bench, name, context=replace(bench.context(), why=why), evidence=evidence)
+        for name, why, evidence in (
+            ("sees_500", Why.SCHEDULED, Evidence()),
+            ("sees_500", Why.CONFIRM, Evidence()),
+            ("sees_500", Why.CONFIRM, Evidence(trace=EvidencePolicy.OFF)),
+            ("ignores_500", Why.CONFIRM, Evidence()),
+        )
+    ]
+    assert {a.kind for a in everyday.artifacts} == {a.kind for a in off.artifacts} == {"screenshot", "har", "console"}
+    assert passing.artifacts == (), "nothing failed, nothing is to be proved"
+    (trace,) = [a for a in confirming.artifacts if a.kind == "trace"]
+    entries = dict(contents([Path(trace.path)]))
+    assert b'"method":"goto"' in entries["trace.trace"]
+    assert b"/500" in entries["trace.network"]
