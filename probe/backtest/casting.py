@@ -1,7 +1,7 @@
 """Runs made of samples: what judgement is given in place of what the daemon would have made."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -111,9 +111,10 @@ class Casting:
         )
 
     def _observation(self, sample: Sample) -> Observation:
-        message = sample.recorded.message if sample.recorded is not None else None
-        if sample.steps or message:
-            return self._observed(sample, message or "")
+        known = sample.recorded or UNTOLD
+        if sample.steps or known.message or known.stopped_before:
+            seen = self._observed(sample, known.message or "")
+            return replace(seen, stopped_before=known.stopped_before) if known.stopped_before else seen
         if sample.kind is None and sample.outcome != "failed":
             return NOTHING
         key = (sample.kind, sample.step)

@@ -69,6 +69,7 @@ class RunLine(msgspec.Struct, tag="run", tag_field="type", kw_only=True, gc=Fals
     slot: int | None = None
     steps: dict[str, float] | None = None
     maintenance: str | None = None
+    stopped_before: str | None = None
 
 
 class LostLine(msgspec.Struct, tag="lost", tag_field="type", kw_only=True, omit_defaults=True):
@@ -150,6 +151,7 @@ def run_line(run: Run) -> RunLine | LostLine | None:
             slot=slot,
             steps={s.name: round(s.duration, 6) for s in run.observation.steps if s.duration is not None} or None,
             maintenance=run.maintenance,
+            stopped_before=run.observation.stopped_before,
         )
     return LostLine(
         t=t,

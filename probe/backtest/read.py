@@ -193,7 +193,13 @@ class RecordingReader:
 
 
 def _sample(row: RunLine) -> Sample:
-    known = Recorded(id=row.id, slot=row.slot, message=row.message, maintenance=row.maintenance)
+    known = Recorded(
+        id=row.id,
+        slot=row.slot,
+        message=row.message,
+        maintenance=row.maintenance,
+        stopped_before=row.stopped_before,
+    )
     if row.ok:
         return Sample(row.t, row.region, "passed", row.dur_s, None, None, row.steps, known)
     name = row.failure or row.class_

@@ -14,6 +14,7 @@ class Recorded:
     slots: int = 1
     message: str | None = None
     maintenance: str | None = None
+    stopped_before: str | None = None
 
 
 class Sample(NamedTuple):

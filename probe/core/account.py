@@ -53,7 +53,8 @@ def find(
     if key == SLOW:
         return _slow(draft, watched, evidence, regions, waited)
     start = _start(check.trail, evidence, region)
-    facts = [fact for fact in check.trail[start:] if fact.region in (regions if region is None else (region,))]
+    places = regions if region is None else (region,)
+    facts = [fact for fact in check.trail[start:] if fact.region in places and (fact.counts or not fact.ok)]
     failed = [fact for fact in facts if not fact.ok]
     names = tuple(sorted({fact.region for fact in failed}))
     mode = commonest(facts)

@@ -112,7 +112,7 @@ def round_of(
         name
         for name in regions
         if (name != skip or len(regions) == 1)
-        and not (suspicion.waits(now, timeout) and name in suspicion.awaited)
+        and (urgent or not (suspicion.waits(now, timeout) and name in suspicion.awaited))
         and ((doubt := evidence.doubts.get(name)) is None or now - doubt.counted >= APART)
     )
     if not places:

@@ -242,9 +242,10 @@ class Evidence:
             pool.bad += 1
             pool.runs += 1
             pool.last = fact.ended
-            if fact.overdue:
-                pool.provisional += value
+            before = pool.score
             pool.add(region, value, self.limits.cap if served else self.limits.path_cap)
+            if fact.overdue:
+                pool.provisional += pool.score - before
             _fail(doubt, fact, value, self.limits.needed)
             if fresh:
                 doubt.counted = fact.began

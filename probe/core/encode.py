@@ -43,7 +43,11 @@ def encode_run(run: Run) -> dict[str, Any]:
         "evidence": [asdict(a) for a in seen.artifacts],
         "orders": list(seen.orders),
         "undone": list(seen.undone),
-        "host": {"cpu": round(seen.host.cpu, 3), "loop_lag": seconds(seen.host.loop_lag)},
+        "host": {
+            "cpu": round(seen.host.cpu, 3),
+            "loop_lag": seconds(seen.host.loop_lag),
+            "waited": seconds(seen.host.waited),
+        },
         "log": list(seen.log),
         "trace_id": seen.trace_id,
         "stopped_before": seen.stopped_before,

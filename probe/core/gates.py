@@ -54,11 +54,12 @@ def open_what_is_certain(
     elif SLOW in check.held:
         _gate(draft, watched, SLOW, evidence, regions, False, True, None, 0.0, 1.0)
     if len(watched.regions) > 1:
+        broad = FAIL in draft.check(watched.id).held  # what is watched in all regions is not that of one
         for name, doubt in evidence.doubts.items():
             key = key_of(name)
             if (key in check.opened and key not in check.held) or (fact is not None and name != fact.region):
                 continue
-            sure = doubt.score >= bounds.needed and doubt.is_bad
+            sure = not broad and doubt.score >= bounds.needed and doubt.is_bad
             over = doubt.score < bounds.needed / 4 or not doubt.recent & 31
             _gate(draft, watched, key, evidence, regions, sure, over, doubt.since, doubt.last, 1.0)
 

@@ -16,7 +16,7 @@ LEAST: Final[Mapping[str, float]] = {FAIL: 0.0, SLOW: 30.0, REGION: 900.0}
 """Bad seconds that trouble of each sort must last at least: seconds times the share of bad runs."""
 MOST: Final[Mapping[str, float]] = {FAIL: 60.0, SLOW: 180.0, REGION: 1200.0}
 """Bad seconds after which it is told, whatever blips there were."""
-SHORT: Final[Mapping[str, float]] = {FAIL: 60.0, SLOW: 150.0, REGION: 900.0}
+SHORT: Final[Mapping[str, float]] = {FAIL: 60.0, SLOW: 240.0, REGION: 900.0}
 """Seconds below which an incident that is over was a blip."""
 SERVED: Final = 30.0
 """Bad seconds for one region, when it is the service that answers badly there."""

@@ -71,7 +71,10 @@ def consider(draft: Draft, watched: Watched, fact: Fact | None = None) -> None:
         return
     open_what_is_certain(draft, watched, evidence, regions, fact)
     recovering = recover(draft, watched)
-    _ask(draft, watched, evidence, regions, fact, recovering=recovering)
+    if (
+        draft.check(watched.id).trail is check.trail
+    ):  # else something is over, and what was weighed says nothing any more
+        _ask(draft, watched, evidence, regions, fact, recovering=recovering)
     _forget(draft, watched, evidence)
 
 

@@ -4,9 +4,10 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from probe.core.run import HostLoad
+from probe.net.run_queue import RunQueue
 
 TICK: Final = 0.05
 """Seconds between two looks at the loop's punctuality."""
@@ -90,33 +91,46 @@ def _open(path: str) -> int | None:
         return None
 
 
+class Reading(NamedTuple):
+    """What a meter counts from: a reading of the whole host's pressure, and of what our loop's thread has waited."""
+
+    pressure: tuple[float, float]
+    queued: float | None
+
+
 class HostWatch:
-    """Looks at the loop's punctuality and the processor's pressure for all the meters of one loop.
+    """Looks at the loop's punctuality, its thread's wait and the processor's pressure for all the meters of one loop.
 
     It ticks only while there are meters running; nothing is left to close.
     """
 
-    __slots__ = ("_due", "_loop", "_pressure", "_running", "_timer")
+    __slots__ = ("_due", "_loop", "_pressure", "_queue", "_running", "_timer")
 
-    def __init__(self, pressure: CpuPressure | None = None) -> None:
+    def __init__(self, pressure: CpuPressure | None = None, queue: RunQueue | None = None) -> None:
         self._pressure = pressure or CpuPressure()
+        self._queue = queue or RunQueue()
         self._loop = asyncio.get_running_loop()
         self._running: set[HostMeter] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
-    def begin(self, meter: "HostMeter") -> tuple[float, float]:
+    def begin(self, meter: "HostMeter") -> "Reading":
         """Watch for a meter too; the reading to count from."""
         self._running.add(meter)
         if self._timer is None:
             self._schedule()
-        return self._pressure.read()
+        return Reading(self._pressure.read(), self._queue.read())
 
-    def end(self, meter: "HostMeter", since: tuple[float, float]) -> HostLoad:
+    def end(self, meter: "HostMeter", since: "Reading") -> HostLoad:
         """What the host was like for a meter that is done."""
         self._running.discard(meter)
         overdue = self._loop.time() - self._due  # a tick may be due and not have come yet
-        return HostLoad(cpu=self._pressure.share(since), loop_lag=max(meter.lag, overdue, 0.0))
+        queued = self._queue.read()
+        return HostLoad(
+            cpu=self._pressure.share(since.pressure),
+            loop_lag=max(meter.lag, overdue, 0.0),
+            waited=None if queued is None or since.queued is None else queued - since.queued,
+        )
 
     def _schedule(self) -> None:
         self._due = self._loop.time() + TICK

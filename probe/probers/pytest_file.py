@@ -83,6 +83,7 @@ class PytestProber:
         finally:
             load = meter.stop()
             await asyncio.to_thread(run.end)
+        load = replace(load, waited=None)  # ours was not what the run waited for, and its processes are gone
         seen = replace(run.observation(), host=load, trace_id=context.marks.trace_id)
         return context.redactor.structure(seen)
 

@@ -20,7 +20,7 @@ from probe.core.duration import format_duration
 from probe.core.exchange import Exchange
 from probe.core.explain import Party, party_of
 from probe.core.failure import Failure
-from probe.core.run import Observation, Why, deciding_failure
+from probe.core.run import HostLoad, Observation, Why, deciding_failure
 from probe.core.target import Evidence
 from probe.drill.planter import Planter
 from probe.ports import RunContext
@@ -31,6 +31,7 @@ from probe.worker.launch import OpenBrowser, answers
 from probe.worker.names import why_not_resolved
 from probe.worker.observer import Observer, Report
 from probe.worker.pages import Pages
+from probe.worker.queued import QueueMeter
 
 PING: Final = 0.8
 """Seconds that browser and page have to answer when the deadline has struck."""
@@ -62,10 +63,12 @@ class Execution:
     _task: asyncio.Task[None] | None = None
     _stopping: bool = False
     _ended: float = 0.0
+    _waited: float | None = None
     _book: Book = field(init=False)
     _causes: Causes = field(init=False)
     _evidence: Evidence = field(init=False)
     _undo: Undo = field(init=False)
+    _queue: QueueMeter = field(init=False)
     _planter: Planter | None = None
     _pages: Pages | None = None
     _http: "RunClient | None" = None
@@ -84,6 +87,7 @@ class Execution:
             stop_before=self.spec.side_effects if self.context.spares else None,
         )
         self._undo = Undo(self._book)
+        self._queue = QueueMeter(below=self.browser is not None)
         if self.context.drill is not None:
             target = self.context.target
             self._planter = Planter(
@@ -114,6 +118,7 @@ class Execution:
             if self.browser is None:
                 http.prepare()
             self.phase("journey")
+            self._queue.start()
             self._book.start()
             self._set_timeouts()
             async with asyncio.TaskGroup() as group:
@@ -210,13 +215,18 @@ class Execution:
         except BaseException as error:  # noqa: BLE001  # also SystemExit: whatever the user's code raises ends its run only
             book.settle(error)
         finally:
-            self._ended = time.monotonic()
+            self._note_end()
+
+    def _note_end(self) -> None:
+        """The measured part is over: what comes now is ours."""
+        self._ended = time.monotonic()
+        self._waited = self._queue.longest()
 
     async def _until_deadline(self, task: asyncio.Task[None], before: set[asyncio.Task[Any]]) -> None:
         left = self._book.started + self._timeout - time.monotonic()
         done, _ = await asyncio.wait({task}, timeout=left)
         if not done:
-            self._ended = time.monotonic()
+            self._note_end()
             await self._overdue(task, awaited(task, asyncio.all_tasks() - before, self._causes.origin))
         elif self._failed:
             if not task.cancelled():
@@ -331,6 +341,7 @@ class Execution:
             artifacts=() if pages is None else tuple(pages.collector.artifacts),
             orders=tuple(book.orders),
             undone=tuple(book.undone),
+            host=HostLoad(waited=self._waited),
             log=tuple(book.log),
             duration=self._ended - book.started,
             trace_id=self.context.marks.trace_id,

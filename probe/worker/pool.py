@@ -81,7 +81,9 @@ class WorkerPool:
                 load = meter.stop()
                 await self._give_back(worker)
         notes = () if spec.work.browser is None else self._once()
-        return context.redactor.structure(replace(seen, host=load, log=(*notes, *seen.log)))
+        return context.redactor.structure(
+            replace(seen, host=replace(load, waited=seen.host.waited), log=(*notes, *seen.log))
+        )
 
     def _once(self) -> tuple[str, ...]:
         """What the first journey's log says about the browser."""

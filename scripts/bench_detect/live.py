@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -23,9 +24,9 @@ from probe.demo.faults import FAULTS
 from probe.demo.shop import Shop, ShopUrls, running_shop
 from scripts.bench_detect.live_record import OURS, Measurement, Message, write
 from scripts.bench_detect.live_table import table
-from tests.daemon.faults import ALSO, ANY, watching
+from tests.daemon.faults import ALSO, ANY
 from tests.daemon.inbox import serving
-from tests.daemon.process import DaemonProcess, rows, until
+from tests.daemon.process import DaemonProcess, end_marked, rows, until
 from tests.test_faults import SEEN
 
 REGIONS = ("local", "second", "third")
@@ -109,13 +110,25 @@ class Plan:
     recovery: float
 
 
+@asynccontextmanager
+async def watched(folder: Path) -> AsyncIterator[DaemonProcess]:
+    """The daemon as users start it: that of the tests waits for nothing."""
+    daemon = DaemonProcess(folder / "config.toml", folder / "daemon.log", uuid4().hex, program="probe")
+    try:
+        await daemon.start()
+        yield daemon
+        await daemon.stop()
+    finally:
+        await asyncio.to_thread(end_marked, daemon.marker)
+
+
 async def measure(fault: str, shop: Shop, plan: Plan, out: Path) -> Measurement:
     """One fault, under a daemon that has known nothing but a shop that is well, and not for long."""
     with tempfile.TemporaryDirectory(prefix="probe-live-") as name:
         folder = Path(name)
         async with receiving() as receiver:
             configure(folder, shop.urls, receiver.port)
-            async with watching(folder) as daemon:
+            async with watched(folder) as daemon:
                 found = await suffer(fault, shop, plan, daemon, receiver, folder / "data")
             await export(folder, out.with_name(f"{out.stem}.{fault}.runs.jsonl"))
     return found

@@ -168,6 +168,16 @@ def test_runs_that_are_overdue_are_half_of_what_is_needed_at_most() -> None:
     assert weighed(bad(0)).fail.firm == weighed(bad(0)).fail.score
 
 
+def test_runs_that_are_overdue_never_make_it_less_certain() -> None:
+    """Only what they add is provisional: nothing, where runs that failed said all that there is to say."""
+    failed = [bad(20 * n + k, FIVE[k]) for n in range(3) for k in range(4)]
+    pool = weighed(*failed).fail
+    assert pool.firm >= pool.limits.needed
+    late = [bad(80 + k, FIVE[k], kind="overdue", overdue=True) for k in range(5)]
+    for count in range(6):
+        assert weighed(*failed, *late[:count]).fail.firm >= pool.limits.needed
+
+
 def test_how_bad_it_is() -> None:
     """Of a few runs all are taken to be bad; never less than the share that can be seen."""
     assert weighed(bad(0)).fail.badness == 1.0
@@ -301,6 +311,7 @@ def test_what_must_always_hold(items: list[tuple[int, str, str]]) -> None:
         assert all(share <= pool.limits.cap + 1e-9 for share in pool.share.values())
         assert (pool.score > 0.0) == (pool.since is not None)
         assert pool.firm <= pool.score
+        assert isclose(sum(pool.share.values()), pool.score, abs_tol=1e-9)
     for doubt in evidence.doubts.values():
         assert 0.0 <= doubt.score <= evidence.limits.needed + SAVED
         assert doubt.served <= doubt.classified <= doubt.bad <= doubt.runs

@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from probe.core.check import CheckSpec, Function, HttpCall, PytestFunction, Source
 from probe.core.diagnostic import Diagnostic, Severity, did_you_mean
 from probe.core.encode import SCHEMA, encode_run
@@ -64,6 +66,41 @@ def test_a_run_on_a_starved_host() -> None:
     assert seen.outcome is Outcome.ERRORED
     assert seen.failure is not None
     assert seen.failure.kind == "host_starved"
+    assert "100% of the run waited for a processor" in seen.failure.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "host", "took", "ends_as"),
+    [
+        # The latency of the demo shop on two cores with eleven jobs, and a journey that had to wait there.
+        ("step_slow", HostLoad(cpu=1.0, waited=0.21), 2.89, "step_slow"),
+        ("step_slow", HostLoad(cpu=1.0, waited=1.77), 2.63, "host_starved"),
+        ("slow", HostLoad(cpu=0.0, waited=0.999), 3.0, "slow"),
+        ("slow", HostLoad(cpu=0.0, waited=1.0), 3.0, "host_starved"),
+        ("slow", HostLoad(cpu=1.0, waited=0.0), 0.0, "slow"),  # no time and no wait: nothing to explain it with
+        ("slow", HostLoad(cpu=0.95), 3.0, "host_starved"),  # not known what we waited: what anything did
+        ("slow", HostLoad(cpu=0.94), 3.0, "slow"),
+        ("element", HostLoad(cpu=1.0, waited=3.0), 3.0, "element"),  # slow is not missing
+        ("element", HostLoad(loop_lag=2.0, waited=0.0), 3.0, "host_starved"),  # unless our loop stood still
+        ("slow", HostLoad(loop_lag=2.0, waited=0.0), 3.0, "host_starved"),
+    ],
+)
+def test_what_we_waited_explains_what_is_slow(kind: str, host: HostLoad, took: float, ends_as: str) -> None:
+    """That others wait for a processor says nothing of a slow shop; that we did may."""
+    seen = run(Observation(failures=(Failure.of(kind),), host=host, duration=took))
+    assert seen.failure is not None
+    assert seen.failure.kind == ends_as
+
+
+def test_a_starved_run_says_what_it_waited() -> None:
+    """In seconds of the run's own, and what was seen."""
+    host = HostLoad(cpu=1.0, waited=2.04)
+    seen = run(Observation(failures=(Failure.of("slow", "GET / took 3 s"),), host=host, duration=3.0))
+    assert seen.failure is not None
+    assert seen.failure.message == (
+        "this host was too busy to measure (2.0 s of 3.0 s of the run waited for a processor, the loop lagged 0.0 s); "
+        "seen: GET / took 3 s"
+    )
 
 
 def whole_run() -> Run:
@@ -84,7 +121,7 @@ def whole_run() -> Run:
             artifacts=(Artifact(kind="screenshot", path="/e/s.png", size=10),),
             orders=("A1",),
             undone=("cancel",),
-            host=HostLoad(cpu=0.25, loop_lag=0.001),
+            host=HostLoad(cpu=0.25, loop_lag=0.001, waited=0.05),
             log=("hello",),
             duration=1.5,
             trace_id="ab",
