@@ -52,7 +52,7 @@ class World:
             regions=("local",),
             every=timedelta(minutes=1),
             timeout=timedelta(seconds=9),
-            side_effects=True,
+            spared=("pay",),
         )
         self.generation = SimpleNamespace(
             jobs=(self.job,),

@@ -47,9 +47,18 @@ def _watched(spec: CheckSpec, config: Config) -> Watched:
         timeout=spec.timeout,
         promise=spec.description,
         tags=spec.tags,
-        side_effects=spec.side_effects is not None,
+        spared=_spared(spec),
         confirm_with=spec.confirm_with,
     )
+
+
+def _spared(spec: CheckSpec) -> tuple[str, ...]:
+    """The steps of a check that extra runs do not reach, as far as they are known."""
+    if spec.side_effects is None:
+        return ()
+    if spec.side_effects not in spec.steps:
+        return (spec.side_effects,)
+    return spec.steps[spec.steps.index(spec.side_effects) :]
 
 
 def _counted(slo: Slo, specs: Mapping[CheckId, CheckSpec], findings: Findings) -> tuple[CheckSpec, ...]:

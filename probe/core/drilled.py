@@ -41,9 +41,7 @@ def is_drill(name: str) -> bool:
 
 def watched_as_drill(watched: Watched) -> Watched:
     """The drilled check, as judgement sees it: an incident of its own; it counts for nothing, and stands for itself."""
-    return replace(
-        watched, id=drilled(watched.id), cause=f"{PREFIX}{watched.cause}", side_effects=False, confirm_with=None
-    )
+    return replace(watched, id=drilled(watched.id), cause=f"{PREFIX}{watched.cause}", spared=(), confirm_with=None)
 
 
 def as_drill(message: Message) -> Message:

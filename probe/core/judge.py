@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from probe.core.confirm import PROBED, SLOW_STILL, SLOW_SUSPICIOUS, SUSPICIOUS, Suspicion, Wish, probes_of, round_of
-from probe.core.detector import SLOW_BIN, Evidence, limits, points_of, weigh
+from probe.core.detector import SLOW_BIN, Evidence, commonest, limits, points_of, weigh
 from probe.core.draft import Draft
 from probe.core.fact import Fact
 from probe.core.gates import open_what_is_certain
@@ -161,7 +161,10 @@ def _ask(
             suspicion, purse, evidence, regions, now, timeout, skip=skip, urgent=urgent, grave=grave or recovering
         )
 
-    if broad:
+    if _in_vain(check, watched):
+        if fact is not None and not fact.ok:
+            wish = Wish(suspicion, purse, (), tuple(name for name, share in evidence.fail.share.items() if share > 0.0))
+    elif broad:
         if recovering and suspicion.rested(now, timeout):
             wish = ask_round()
     elif fact is not None and not fact.ok and score >= SUSPICIOUS:
@@ -173,7 +176,7 @@ def _ask(
             wish = ask_round()
         else:
             wish = Wish(suspicion._replace(rounds=0), purse)
-    if FAIL not in check.opened and len(watched.regions) > 1:
+    if FAIL not in check.opened and len(watched.regions) > 1 and not _in_vain(check, watched):
         told = {name for name in regions if key_of(name) in check.opened}
         wish = probes_of(wish, evidence, tuple(name for name in regions if name not in told), now)
     hot = bool(
@@ -184,3 +187,11 @@ def _ask(
         draft.ask(watched.confirm_with or watched.id, wish.runs)
     for name in wish.controls:
         draft.ask_control(name)
+
+
+def _in_vain(check: CheckState, watched: Watched) -> bool:
+    """Whether extra runs can say nothing: what fails is a step that they do not reach."""
+    if watched.confirm_with is not None or not watched.spared:
+        return False
+    mode = commonest(check.trail)
+    return mode is not None and mode[0] in watched.spared

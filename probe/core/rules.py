@@ -31,8 +31,8 @@ class Watched:
 
     `cause` is what its failures are put down to together with those of other checks: the host of its target. `every`
     is the longest time between two of its runs in a region. `promise` is what its customers want to do, in words.
-    `side_effects`: its runs do something that stays, and those made to confirm stop before that. `confirm_with` is the
-    check to be run in its place when confirmation is asked for.
+    `spared` are the steps that runs made to confirm do not reach, because they do something that stays. `confirm_with` is
+    the check to be run in its place when confirmation is asked for.
     """
 
     id: CheckId
@@ -43,7 +43,7 @@ class Watched:
     timeout: timedelta
     promise: str = ""
     tags: tuple[str, ...] = ()
-    side_effects: bool = False
+    spared: tuple[str, ...] = ()
     confirm_with: CheckId | None = None
 
 

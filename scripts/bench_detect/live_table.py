@@ -7,7 +7,7 @@ from typing import Final
 
 from scripts.bench_detect.catalogue import DEFAULTS
 from scripts.bench_detect.live_peers import pasts, soonest
-from scripts.bench_detect.live_record import OURS, Measurement, read
+from scripts.bench_detect.live_record import Measurement, read
 
 COLUMNS: Final[Mapping[str, str]] = {
     "Datadog, 1 location, 0 min": "Datadog 1 location, 0 min",
@@ -25,26 +25,28 @@ COLUMNS: Final[Mapping[str, str]] = {
 
 
 def table(files: Sequence[Path], faults: Sequence[str]) -> str:
-    """What was measured, ours beside the others'; the last measurement of a fault counts. Faults without one are named below."""
+    """What was measured, ours beside the others', and what was said. The last measurement of a fault counts."""
     found: dict[str, tuple[Measurement, Path]] = {}
     for file in files:
         for each in read(file):
             found[each.fault] = each, file.with_name(f"{file.stem}.{each.fault}.runs.jsonl")
+    known = [found[fault] for fault in faults if fault in found and not found[fault][0].trouble]
+    measured = [each for each, _ in known]
+    others = [_others(each, runs) for each, runs in known]
     lines = [
-        f"| fault | ours: opened | told | verdict | step and reason | openings | over | {' | '.join(COLUMNS.values())} |",
-        f"|---|---|---|---|---|---|---|{'---|' * len(COLUMNS)}",
+        f"| fault | ours | verdict, severity | {' | '.join(COLUMNS.values())} |",
+        f"|---|---|---|{'---|' * len(COLUMNS)}",
+        *(_beside(each, row) for each, row in zip(measured, others, strict=True)),
     ]
-    rows = {fault: _others(*found[fault]) for fault in faults if fault in found and not found[fault][0].trouble}
-    for fault, others in rows.items():
-        each = found[fault][0]
-        cells = [*_ours(each), *map(_seconds, others)]
-        lines.append(f"| {' | '.join(cells)} |")
-    measured = [found[fault][0] for fault in rows]
     if measured:
-        medians = [_median([row[number] for row in rows.values()]) for number in range(len(COLUMNS))]
-        mine = [_median([each.decided for each in measured]), _median([each.told for each in measured])]
-        lines.append(f"| median | {' | '.join([*mine, '', '', '', '', *medians])} |")
-    lines += ["", *_notes(found, faults, measured), "", *_sentences(measured)]
+        medians = [_median([row[number] for row in others]) for number in range(len(COLUMNS))]
+        lines.append(f"| median | **{_median([each.told for each in measured])}** | | {' | '.join(medians)} |")
+    lines += ["", *_notes(found, faults, measured), ""]
+    lines += [
+        "| fault | opened, told | check, step, reason | messages while it was on | evidence |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_said(each) for each in measured]
     return "\n".join(lines)
 
 
@@ -54,24 +56,29 @@ def _others(each: Measurement, runs: Path) -> list[float | None]:
     return [soonest(rules[name], checks, each.began, each.ended) for name in COLUMNS]
 
 
-def _ours(each: Measurement) -> list[str]:
-    own = sum(message.verdict == OURS for message in each.opened)
-    openings = f"{len(each.opened) - own}{f' + {own} of ours' if own else ''}"
-    first, failure = each.first, each.failure
-    if first is None:
-        return [each.fault, "–", "**not told**", "", "", openings, ""]
-    where = "no check"
+def _beside(each: Measurement, others: Sequence[float | None]) -> str:
+    first = each.first
+    verdict = "not told" if first is None else f"{first.verdict}, {first.severity}"
+    return f"| {each.fault} | **{_seconds(each.told)}** | {verdict} | {' | '.join(map(_seconds, others))} |"
+
+
+def _said(each: Measurement) -> str:
+    """What was said of a fault: by which failure, how often, and on what evidence."""
+    failure, first = each.failure, each.first
+    where = "nothing"
     if failure:
-        where = f"{failure['check']}: {failure['step'] or 'no step'}, {failure['layer']} {failure['kind']}"
-    return [
-        each.fault,
-        _seconds(each.decided),
-        f"**{_seconds(each.told)}**",
-        f"{first.verdict}, {first.severity}",
-        where if each.right else f"WRONG: {where}",
-        openings,
-        "" if each.waited < 1 else _seconds(each.resolved),
+        where = f"{failure['check']}, {failure['step'] or 'no step'}, {failure['layer']} {failure['kind']}"
+    if failure and not each.right:
+        where += " (not the fault's)"
+    said = [
+        f"{message.reason} {message.verdict} {message.severity} at {message.at - each.began:.1f}"
+        for message in each.messages[each.before :]
+        if message.at <= each.ended
     ]
+    evidence = "" if first is None else first.evidence or first.title
+    moments = f"{_seconds(each.decided)}, {_seconds(each.told)}"
+    over = "" if each.waited < 1 else f"; over after {_seconds(each.resolved)}"
+    return f"| {each.fault} | {moments} | {where} | {', '.join(said)}{over} | {evidence} |"
 
 
 def _notes(
@@ -89,15 +96,6 @@ def _notes(
     if missing:
         lines.append(f"Not measured: {', '.join(missing)}.")
     return lines
-
-
-def _sentences(measured: Sequence[Measurement]) -> list[str]:
-    """The evidence as it was told, one line for each opening."""
-    return [
-        f"* {each.fault}: {message.cause}, {message.verdict}: {message.evidence or message.title}"
-        for each in measured
-        for message in each.opened
-    ]
 
 
 def _median(values: Sequence[float | None]) -> str:

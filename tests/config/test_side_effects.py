@@ -45,8 +45,9 @@ def test_what_is_judged_by(tmp_path: Path) -> None:
     loaded = load(tmp_path, code, f'{REQUEST}side_effects = true\nconfirm_with = "api"\nregions = ["local"]\n')
     assert loaded.warnings == ()
     buy, pay = (loaded.rules.checks[CheckId(name)] for name in ("buy", "pay"))
-    assert (buy.side_effects, buy.confirm_with) == (pay.side_effects, pay.confirm_with) == (True, "api")
-    assert loaded.rules.checks[CheckId("api")].side_effects is False
+    assert (buy.spared, buy.confirm_with) == (("pay",), "api")
+    assert (pay.spared, pay.confirm_with) == ((WHOLE_RUN,), "api")
+    assert loaded.rules.checks[CheckId("api")].spared == ()
     assert {s.id: s.side_effects for s in loaded.checks} == {"buy": "pay", "pay": WHOLE_RUN, "api": None}
 
 

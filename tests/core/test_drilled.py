@@ -25,7 +25,7 @@ def test_a_drill_in_judgement() -> None:
     plain = rules_of(check, watch_as_drill := watched_as_drill(check), objectives=[objective])
     routes = (Route(channels=("team",), checks=("buy",)), Route(channels=("other",), checks=("sell",)))
     rules = Rules(checks=plain.checks, objectives=plain.objectives, routes=routes)
-    assert (watch_as_drill.side_effects, watch_as_drill.confirm_with) == (False, None)
+    assert (watch_as_drill.spared, watch_as_drill.confirm_with) == ((), None)
     w = World(rules)
     for _ in range(12):
         for region in check.regions:

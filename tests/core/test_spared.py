@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from probe.core.check import CheckId
 from probe.core.detector import APART
+from probe.core.failure import Failure
 from probe.core.recovery import QUIET
 from probe.core.run import Outcome, Why
 from probe.core.state import CheckState
@@ -67,7 +68,7 @@ def test_the_twin_is_asked_by_nobody_who_is_not_suspected() -> None:
 
 def test_a_pass_that_stopped_before_its_side_effects_proves_nothing() -> None:
     """Neither that nothing is wrong nor that it is over: the runs of the schedule do."""
-    w = World(rules_of(watched(side_effects=True)))
+    w = World(rules_of(watched(spared=("pay",))))
     w.see(Outcome.FAILED)
     suspected = score(w)
     run = w.run(why=Why.CONFIRM)
@@ -86,7 +87,7 @@ def test_a_pass_that_stopped_before_its_side_effects_proves_nothing() -> None:
 
 def test_a_run_that_stopped_teaches_nothing() -> None:
     """How long it takes is another question than how long all of it does."""
-    w = World(rules_of(watched(side_effects=True)))
+    w = World(rules_of(watched(spared=("pay",))))
     w.state.checks[CHECKOUT] = CheckState(habits=known(0.5, "eu"))
     before = w.state.checks[CHECKOUT].habits
     for _ in range(20):
@@ -95,3 +96,17 @@ def test_a_run_that_stopped_teaches_nothing() -> None:
         w.event(replace(run, observation=replace(run.observation, stopped_before="pay")))
     assert w.state.checks[CHECKOUT].habits == before
     assert w.said == []
+
+
+def test_no_run_is_made_that_could_not_reach_what_fails() -> None:
+    w = World(rules_of(watched(spared=("pay",), regions=("eu", "us", "ap"))))
+    unpaid = Failure.of("status", "POST /pay answered 502", step="pay", actual="502")
+    for region in ("eu", "us"):
+        w.see(Outcome.FAILED, region=region, failure=unpaid)
+        w.wait(20)
+    assert not w.asks
+    w.see(Outcome.FAILED, region="ap", failure=BROKEN)
+    w.see(Outcome.FAILED, region="ap", failure=BROKEN)
+    w.wait(30)
+    w.see(Outcome.FAILED, region="eu", failure=BROKEN)
+    assert w.asks, "most of it fails where extra runs come to"
