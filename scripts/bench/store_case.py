@@ -78,7 +78,7 @@ def record_of(runs: list[Run]) -> Record:
     """The runs, with the state and the count that each changes."""
     changes = tuple(
         Change(
-            checks={run.check: CheckState(places={run.region: Place(slot=run.slot, outcome=run.outcome, passes=3)})},
+            checks={run.check: CheckState(places={run.region: Place(slot=run.slot, outcome=run.outcome)})},
             tallies=(Tally(objective="checkout", at=run.started, good=1),),
         )
         for run in runs
@@ -196,7 +196,7 @@ def fill(path: Path, rows: int) -> None:
 
 async def states(store: SqliteStore) -> None:
     """The states of 20,000 checks in two regions, and the counts of ten objectives over 90 days."""
-    place = Place(slot=Slot(number=7, due=NOW), outcome=Outcome.PASSED, at=NOW, since=NOW, passes=3)
+    place = Place(slot=Slot(number=7, due=NOW), outcome=Outcome.PASSED, at=NOW, since=NOW)
     for first in range(0, CHECKS, 1000):
         checks = {
             CheckId(f"check number {n}"): CheckState(places={"eu-west": place, "us": place})
