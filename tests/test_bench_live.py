@@ -6,10 +6,9 @@ import pytest
 
 from probe.backtest.interchange import MetaLine, RunLine, encode
 from scripts.bench_detect.catalogue import DEFAULTS
-from scripts.bench_detect.live import is_right
 from scripts.bench_detect.live_peers import pasts, soonest
 from scripts.bench_detect.live_record import Measurement, Message, write
-from scripts.bench_detect.live_table import table
+from scripts.bench_detect.live_table import COLUMNS, is_right, table
 
 REGIONS = ("a", "b", "c")
 BEGAN, ENDED = 1_000_300.0, 1_000_480.0
@@ -93,10 +92,11 @@ def test_the_table(tmp_path: Path, runs: Path) -> None:
     out = tmp_path / "out.jsonl"
     write(out, Measurement(fault="loss", trouble="every check passes: not within 150 s"))
     write(out, found)
-    text = table([out], ["payment-down", "loss"])
+    text = table([out], ["payment-down", "loss"], lambda _rule: 7)
     assert text.splitlines()[2].startswith("| payment-down | **20.5** | down, page | ")
     said = "opened probe_fault page at 5.0, opened down page at 20.5; over after 126.0"
     assert text.splitlines()[-1] == f"| payment-down | 20.2, 20.5 | nothing | {said} | 3 of 3 regions |"
+    assert f"| false alarms in 30 days | | |{' 7 |' * len(COLUMNS)}" in text
     assert "Not measured: loss." in text
     assert "Load of the machine: 1.0 to 3.0, median 2.0." in text
 

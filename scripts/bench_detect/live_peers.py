@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 
 from probe.backtest.interchange import LostLine, MetaLine, RunLine
+from probe.backtest.noise import DAY, Noise
 from probe.backtest.read import RecordingReader
 from probe.backtest.recording import Recording
 from probe.backtest.sample import Sample, Setting
+from probe.backtest.world import SimulatedWorld
 from scripts.bench_detect.history import History
 from scripts.bench_detect.peers import Rule
 
@@ -89,3 +91,16 @@ def soonest(rule: Rule, checks: Iterable[Past], began: float, ended: float) -> f
         if open_before:
             found.append(0.0)
     return min(found, default=None)
+
+
+STRAY, DAYS = 0.005, 30
+"""The noise that false alarms are counted at: the share of runs that fail by themselves, each for itself."""
+
+
+def false_alarms(rule: Rule) -> int:
+    """How often a rule alerts in 30 days of one check that is well, at 30 s from three regions, where runs fail by chance."""
+    setting = Setting(check="well", regions=("a", "b", "c"), every=30.0, timeout=10.0, length=DAYS * DAY)
+    noise = Noise(failure_rate=STRAY, flicker_share=0.0, bursts=0.0)
+    world = SimulatedWorld(setting, seed="live", noise=noise, drawn=())
+    alerts = rule.alerts(History(world=world, samples=list(world.scheduled())))
+    return sum(alert.what == "open" for alert in alerts)

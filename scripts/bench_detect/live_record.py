@@ -47,8 +47,6 @@ class Measurement:
     """Average load of the machine over the last minute, as it was switched on and off."""
     failure: dict[str, Any] = field(default_factory=dict)
     """Of the check that was the first to suffer."""
-    right: bool = False
-    """Whether that is the right check, step and reason."""
     messages: list[Message] = field(default_factory=list)
     timeline: list[list[Any]] = field(default_factory=list)
     """Incident, moment, what and text of all that the daemon decided."""
@@ -96,7 +94,7 @@ class Measurement:
             return f"{self.fault}: not told; {len(self.opened)} openings"
         return (
             f"{self.fault}: told after {self.told:.1f} s, {self.first.verdict}, {self.first.severity}, "
-            f"{len(self.opened)} openings, {'right' if self.right else 'WRONG'}: {self.first.title}"
+            f"{len(self.opened)} openings: {self.first.title}"
         )
 
 

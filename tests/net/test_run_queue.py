@@ -30,11 +30,7 @@ def test_a_book_that_is_kept_open(tmp_path: Path) -> None:
 
 
 def test_the_book_of_any_thread() -> None:
-    """Our own is there, by either way; that of a thread that is gone is not."""
+    """Our own is there, by either way; what is no thread of ours has none."""
     assert queued(os.getpid(), threading.get_native_id()) is not None
     assert RunQueue().read() is not None
-    thread = threading.Thread(target=lambda: None)
-    thread.start()
-    thread.join()
-    assert thread.native_id is not None
-    assert queued(os.getpid(), thread.native_id) is None
+    assert queued(os.getpid(), 0) is None
