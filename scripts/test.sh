@@ -12,7 +12,7 @@ if [ "$#" -gt 0 ]; then
     .venv/bin/python -m coverage run -m pytest "$@"
 else
     log=$(mktemp)
-    computing="tests/backtest tests/config tests/core tests/engine tests/simulation tests/store"
+    computing="tests/backtest tests/cli tests/config tests/core tests/engine tests/net tests/notifiers tests/simulation tests/store"
     # shellcheck disable=SC2086  # they are several
     .venv/bin/python -m coverage run -m pytest $computing >"$log" 2>&1 &
     beside=$!

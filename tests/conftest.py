@@ -13,6 +13,9 @@ MAY_BLOCK = {
     # the scratch folders beside it are memory, not disks.
     "probe/worker/process.py": {"start"},
     "probe/worker/tree.py": {"look"},
+    # A worker reads its own /proc when a check begins and ends: memory again, and nobody else waits for its loop.
+    "probe/worker/queued.py": {"threads_of", "_family"},
+    "probe/net/run_queue.py": {"queued"},
     "probe/probers/pytest_file.py": {"__init__"},
     # Runs a check in the process of the user's test, and says so.
     "probe/testing.py": {"run_check"},
