@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from math import exp, inf
@@ -13,12 +13,13 @@ from probe.backtest.casting import EPOCH
 from probe.backtest.loop import play
 from probe.backtest.noise import Episode, Noise, burst
 from probe.backtest.outages import Outage, OutageKind
+from probe.backtest.rules import watched_of
 from probe.backtest.sample import Setting
 from probe.backtest.world import SimulatedWorld
 from probe.core.check import CheckId
 from probe.core.detector import Q, limits
 from probe.core.evaluate import Event, Tick, evaluate
-from probe.core.rules import Rules, Severity, Watched
+from probe.core.rules import Rules, Severity
 from probe.core.state import Change, State
 
 MONTH: Final = 30 * 86400.0
@@ -267,14 +268,7 @@ class _UntilPaged:
 
 
 def _rules(setting: Setting, shape: Shape) -> Rules:
-    watched = Watched(
-        id=CheckId(setting.check),
-        target="target",
-        cause="target",
-        regions=setting.regions,
-        every=timedelta(seconds=setting.every),
-        timeout=timedelta(seconds=setting.timeout),
-    )
+    watched = watched_of(setting, "target")
     controls = {region: CheckId(f"control {region}") for region in setting.regions} if shape.controls else {}
     return Rules(checks={watched.id: watched}, controls=controls)
 

@@ -6,10 +6,23 @@ from typing import Final
 
 from probe.backtest.interchange import MetaLine
 from probe.backtest.recording import Recording
+from probe.backtest.sample import Setting
 from probe.core.check import CheckId, CheckSpec
 from probe.core.rules import Objective, Route, Rules, Watched
 
 CONTROL: Final = CheckId("control")
+
+
+def watched_of(setting: Setting, target: str) -> Watched:
+    """The check of a world, of which nothing else is known: its target is its cause."""
+    return Watched(
+        id=CheckId(setting.check),
+        target=target,
+        cause=target,
+        regions=setting.regions,
+        every=timedelta(seconds=setting.every),
+        timeout=timedelta(seconds=setting.timeout),
+    )
 
 
 def default_rules(recordings: Iterable[Recording]) -> Rules:
@@ -18,14 +31,7 @@ def default_rules(recordings: Iterable[Recording]) -> Rules:
     for recording in recordings:
         setting = recording.setting
         check = CheckId(setting.check)
-        checks[check] = Watched(
-            id=check,
-            target=setting.check,
-            cause=setting.check,
-            regions=setting.regions,
-            every=timedelta(seconds=setting.every),
-            timeout=timedelta(seconds=setting.timeout),
-        )
+        checks[check] = watched_of(setting, setting.check)
         if setting.objective is not None:
             objectives[setting.check] = Objective(
                 name=setting.check, checks=frozenset({check}), target=setting.objective

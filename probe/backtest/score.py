@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from probe.backtest.alert import Alert, Event
 from probe.core.incident import Incident, Verdict
@@ -14,6 +14,18 @@ GRACE: Final = 900.0
 TOGETHER: Final = 60.0
 """Seconds within which pages are one: who is awake is not woken again."""
 MONTH: Final = 30 * 86400.0
+
+
+class Timed(Protocol):
+    """Something that happened at a time, in seconds."""
+
+    @property
+    def at(self) -> float:
+        """When."""
+        ...
+
+
+T = TypeVar("T", bound=Timed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +100,7 @@ def score(alerts: Sequence[Alert], truths: Iterable[Truth], seconds: float) -> S
     return Score(
         found=found,
         kinds=MappingProxyType({name: _kind([f for f in found if f.truth.kind == name]) for name in names}),
-        false_pages=tuple(_merged(stray)),
+        false_pages=tuple(merged(stray)),
         false_tickets=tickets,
         quiet=max(0.0, seconds - sum(truth.end - truth.start + GRACE for truth in known)),
     )
@@ -140,7 +152,7 @@ def _found(truth: Truth, alerts: Sequence[Alert]) -> Found:
         truth=truth,
         delay=in_time[0].at - truth.start if in_time else None,
         recovery=_recovery(truth, telling, ours),
-        pages=len(_merged([alert for alert in telling if alert.page])),
+        pages=len(merged([alert for alert in telling if alert.page])),
         reopens=sum(alert.event is Event.REOPENED for alert in inside),
         masked=not telling and _was_open(ours, truth.start),
     )
@@ -173,7 +185,7 @@ def _was_open(alerts: Iterable[Alert], at: float) -> bool:
     return bool(open_ones)
 
 
-def _merged(pages: Iterable[Alert]) -> list[Alert]:
+def merged(pages: Iterable[T]) -> list[T]:
     """Pages, without those that come while whoever was woken is reading."""
     kept, last = [], -inf
     for alert in pages:

@@ -29,10 +29,9 @@ PROMISE: Final = 0.999
 class Finding:
     """Trouble of a check that is certain: what, where, since when, and which runs say so.
 
-    `bad` are the places of the regions that suffer; `failure` speaks for all, and `run` is the first bad run with it.
+    `failure` speaks for all, `run` is the first bad run with it, and `evidence` the sentence that convinces.
     """
 
-    key: str
     verdict: Verdict
     severity: Severity
     regions: tuple[str, ...]
@@ -68,7 +67,6 @@ def find(
     verdict = Verdict.REGIONAL if region is not None else _verdict(failed, share)
     text = account(draft, watched, facts, regions, failure, since, waited)
     return Finding(
-        key=key,
         verdict=verdict,
         severity=_severity(draft, watched, verdict, share, names, regions),
         regions=names,
@@ -165,7 +163,7 @@ def account(
     noise = draft.check(watched.id).habits.noise(names[0] if len(names) == 1 else None)
     parts.append(f"usual: 1 in {1 / sum(noise):.0f}")
     if waited >= 1:
-        parts.append(f"watched for {waited:.0f} s of trouble, as this check's own blips last")
+        parts.append(f"watched for {waited:.0f} s, and it did not heal")
     parts.append(_controls(draft, names))
     return "; ".join(parts)
 
@@ -215,10 +213,9 @@ def _slow(
         f"{since:%H:%M:%S}; usual: {usual:.2g} s, and 1 run in 50 as slow as that"
     )
     if waited >= 1:
-        text += f"; watched for {waited:.0f} s of trouble"
+        text += f"; watched for {waited:.0f} s, and it did not heal"
     share = len(slow) / len(facts)
     return Finding(
-        key=SLOW,
         verdict=Verdict.DEGRADED,
         severity=_severity(draft, watched, Verdict.DEGRADED, share, names, regions),
         regions=names,

@@ -21,7 +21,7 @@ from probe.core.state import Opened, Place
 TROUBLE: Final = 3
 """Runs in a row that could not be made, from which our own trouble is told."""
 JOINED_SHARE: Final = 0.5
-"""The share of bad runs by which the recovery of a check is measured that joined a known incident with one failure."""
+"""The share of bad runs that is taken of a check that joined a known incident with one failure, until more is known."""
 
 
 def incident_id(cause: str, since: datetime, run: RunId | None = None) -> IncidentId:
@@ -69,9 +69,7 @@ def join_if_known(draft: Draft, watched: Watched, run: RunId) -> None:
     if not places:
         return
     member = _failing(watched.id, places)
-    opened = Opened(
-        since=member.since.timestamp(), at=draft.now.timestamp(), last=draft.now.timestamp(), share=JOINED_SHARE
-    )
+    opened = Opened(since=member.since.timestamp(), last=draft.now.timestamp(), share=JOINED_SHARE)
     draft.put_check(watched.id, replace(check, opened={FAIL: opened}, verdict=incident.verdict))
     _join(draft, incident, member, run)
 
@@ -129,7 +127,7 @@ def _companions(draft: Draft, watched: Watched) -> list[Member]:
         if bad:
             member = _failing(name, bad)
             now = draft.now.timestamp()
-            opened = Opened(since=member.since.timestamp(), at=now, last=now, share=JOINED_SHARE)
+            opened = Opened(since=member.since.timestamp(), last=now, share=JOINED_SHARE)
             draft.put_check(name, replace(check, opened={FAIL: opened}, verdict=Verdict.DEGRADED))
             found.append(member)
     return found

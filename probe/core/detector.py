@@ -180,7 +180,7 @@ def points_of(habits: Habits, region: str) -> Points:
 
 @dataclass(slots=True)
 class Evidence:
-    """All that the runs of a trail say. `start` is where it begins to matter; what is before may be forgotten."""
+    """All that the runs of a trail say, which has this length."""
 
     limits: Limits
     points: Mapping[str, Points]
@@ -188,7 +188,6 @@ class Evidence:
     doubts: dict[str, Doubt]
     slow: dict[str, Pool]
     length: int = 0
-    start: int = 0
 
     @property
     def is_none(self) -> bool:
@@ -249,8 +248,6 @@ class Evidence:
             _fail(doubt, fact, value, self.limits.needed)
             if fresh:
                 doubt.counted = fact.began
-        if pool.score <= 0.0 and self.is_none:
-            self.start = index + 1
 
     def _slow(self, fact: Fact, index: int) -> None:
         for name, number in fact.bins:
@@ -275,7 +272,7 @@ class Evidence:
         if (doubt := doubts.get(fact.region)) is not None:
             doubts[fact.region] = copy(doubt)
         slow = {name: pool.copy() for name, pool in self.slow.items()} if fact.bins else dict(self.slow)
-        more = Evidence(self.limits, self.points, self.fail.copy(), doubts, slow, self.length, self.start)
+        more = Evidence(self.limits, self.points, self.fail.copy(), doubts, slow, self.length)
         more.take(fact)
         return more
 

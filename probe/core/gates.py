@@ -20,9 +20,6 @@ TICKET_AFTER: Final = 120.0
 """Seconds of trouble in one region after which it is a ticket, while it is watched whether it heals."""
 MANY: Final = 300.0
 """Seconds after which several regions, but not all, are believed that cannot reach the target."""
-LEAST_SHARE: Final = 0.2
-MOST_SHARE: Final = 0.95
-"""Bounds of the share of bad runs that a recovery is measured by."""
 
 
 def open_what_is_certain(
@@ -149,9 +146,8 @@ def _open(draft: Draft, watched: Watched, key: str, held: Held, finding: Finding
     check = draft.check(watched.id)
     opened = Opened(
         since=held.since,
-        at=check.trail[-1].ended,
         last=held.last,
-        share=min(MOST_SHARE, max(LEAST_SHARE, finding.share)),
+        share=finding.share,
     )
     broad = key == FAIL  # it takes in what is narrower
     rest = check.held if keep else {name: value for name, value in check.held.items() if name != key}

@@ -137,7 +137,7 @@ class Habits(NamedTuple):
 
     `rates` are those of each region, forgotten with `HALF_LIFE`. `overdue` are runs that were overdue,
     and runs. `blips` are those of the last months, by sort of trouble; `last` is the last trouble that healed, until it
-    is clear that it does not come back: when it was over, when it began, and its mass. `calm` is when learning began.
+    is clear that it does not come back: when it was over, when it began, and its mass.
     """
 
     rates: Mapping[str, Rate] = {}
@@ -145,7 +145,6 @@ class Habits(NamedTuple):
     overdue: tuple[float, float] = OVERDUE_PRIOR
     blips: Mapping[str, tuple[Blip, ...]] = {}
     last: Mapping[str, tuple[float, float, float]] = {}
-    calm: float = 0.0
 
     def noise(self, region: str | None = None) -> tuple[float, float]:
         """The shares of runs that fail by themselves, served and on the way, of one region or of all."""
@@ -191,7 +190,7 @@ UNKNOWN: Final = Habits()
 
 def after(habits: Habits, fact: Fact, fade: float) -> Habits:
     """The habits with one more ordinary run of the schedule. `fade` is what a run leaves of those before it."""
-    rates, series, overdue, blips, last, calm = habits
+    rates, series, overdue, blips, last = habits
     region = fact.region
     served, path, runs = rates.get(region, NOTHING)
     if not fact.ok:
@@ -204,7 +203,7 @@ def after(habits: Habits, fact: Fact, fade: float) -> Habits:
             series[name] = learned(series.get(name), region, fact.ended, took)
         late, of = overdue
         overdue = (late * fade, of * fade + 1.0)
-    return Habits(rates, series, overdue, blips, last, calm or fact.ended)
+    return Habits(rates, series, overdue, blips, last)
 
 
 @lru_cache(maxsize=1024)

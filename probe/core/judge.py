@@ -13,7 +13,7 @@ from probe.core.holds import FAIL, SLOW, key_of
 from probe.core.recovery import recover
 from probe.core.rules import Watched
 from probe.core.state import CheckState, Place
-from probe.core.trail import FULL, insert, learn, settle, without, without_overdue
+from probe.core.trail import cut, insert, learn, settle, without, without_overdue
 from probe.core.verdict import PATIENCE, ill, speaking
 
 
@@ -30,7 +30,7 @@ def observe(draft: Draft, watched: Watched, check: CheckState, fact: Fact, place
         alarming = worst >= SLOW_BIN
     trail = insert(check.trail, fact)
     if not alarming and check.suspicion is None and not check.opened and not check.held:
-        trail, old = settle(trail, len(trail), _memory(watched), len(watched.regions))
+        trail, old = settle(trail, _memory(watched))
         if old:
             habits = learn(habits, old, fading(watched.every))
         draft.put_check(watched.id, CheckState(places=places, trail=trail, habits=habits, purse=check.purse))
@@ -71,9 +71,7 @@ def consider(draft: Draft, watched: Watched, fact: Fact | None = None) -> None:
         return
     open_what_is_certain(draft, watched, evidence, regions, fact)
     recovering = recover(draft, watched)
-    if (
-        draft.check(watched.id).trail is check.trail
-    ):  # else something is over, and what was weighed says nothing any more
+    if draft.check(watched.id).trail is check.trail:  # else something is over: what was weighed says nothing any more
         _ask(draft, watched, evidence, regions, fact, recovering=recovering)
     _forget(draft, watched, evidence)
 
@@ -129,12 +127,11 @@ def _forget(draft: Draft, watched: Watched, evidence: Evidence) -> None:
         return
     quiet = not check.opened and not check.held
     if quiet and evidence.is_none and check.trail[-1].ok:
-        trail, old = settle(check.trail, len(check.trail), _memory(watched), len(watched.regions))
+        trail, old = settle(check.trail, _memory(watched))
         habits = learn(check.habits, old, fading(watched.every)) if old else check.habits
         draft.put_check(watched.id, replace(check, trail=trail, habits=habits, suspicion=None))
-    elif len(check.trail) > FULL * (len(watched.regions) + 1):
-        # In long trouble what is oldest is dropped; of what is left, it is as if it had begun there.
-        draft.put_check(watched.id, replace(check, trail=check.trail[-FULL * len(watched.regions) :]))
+    elif (trail := cut(check.trail, len(watched.regions))) is not check.trail:
+        draft.put_check(watched.id, replace(check, trail=trail))
 
 
 def _ask(
@@ -161,11 +158,13 @@ def _ask(
             suspicion, purse, evidence, regions, now, timeout, skip=skip, urgent=urgent, grave=grave or recovering
         )
 
-    if _in_vain(check, watched):
+    vain = _in_vain(check, watched)
+    if vain:
         if fact is not None and not fact.ok:
             wish = Wish(suspicion, purse, (), tuple(name for name, share in evidence.fail.share.items() if share > 0.0))
     elif broad:
-        if recovering and suspicion.rested(now, timeout):
+        whole = not watched.spared and watched.confirm_with is None  # else extra runs prove nothing by passing
+        if recovering and whole and suspicion.rested(now, timeout):
             wish = ask_round()
     elif fact is not None and not fact.ok and score >= SUSPICIOUS:
         wish = ask_round(skip=fact.region, urgent=score >= evidence.limits.needed / 2 and FAIL not in check.held)
@@ -176,7 +175,7 @@ def _ask(
             wish = ask_round()
         else:
             wish = Wish(suspicion._replace(rounds=0), purse)
-    if FAIL not in check.opened and len(watched.regions) > 1 and not _in_vain(check, watched):
+    if FAIL not in check.opened and len(watched.regions) > 1 and not vain:
         told = {name for name in regions if key_of(name) in check.opened}
         wish = probes_of(wish, evidence, tuple(name for name in regions if name not in told), now)
     hot = bool(

@@ -16,6 +16,9 @@ from probe.core.state import CheckState, Opened
 
 OVER: Final = log(100)
 """Log-likelihood ratio at which trouble is over: a hundred to one."""
+LEAST_SHARE: Final = 0.2
+MOST_SHARE: Final = 0.95
+"""Bounds of the share of bad runs that a recovery is measured by."""
 QUIET: Final = 120.0
 """Seconds without a bad run after which trouble is over; twice as many for each time that it came back."""
 QUIET_MOST: Final = 900.0
@@ -44,16 +47,23 @@ def recover(draft: Draft, watched: Watched) -> bool:
 def _progress(check: CheckState, key: str, watched: Watched, draft: Draft) -> tuple[Opened, float]:
     """The trouble with its last bad run, and how much the runs since then say that it is over."""
     opened, region = check.opened[key], region_of(key)
-    facts = [fact for fact in check.trail if fact.ended > opened.last and region in (None, fact.region)]
+    facts = [fact for fact in check.trail if region in (None, fact.region)]
     if sort_of(key) == SLOW:
-        return _quicker(opened, facts)
+        return _quicker(opened, [fact for fact in facts if fact.ended > opened.last])
     last = max((fact.ended for fact in facts if not fact.ok), default=opened.last)
     since = [fact for fact in facts if fact.ended > last and fact.counts]
+    share = _share(opened, [fact for fact in facts if fact.ended <= last])
     noise = sum(check.habits.noise(region))
-    good = len(since) * log((1 - noise) / (1 - opened.share))
+    good = len(since) * log((1 - noise) / (1 - min(MOST_SHARE, max(LEAST_SHARE, share))))
     if region is None and not cases.all_pass(draft, watched, {fact.region for fact in since}):
         good = min(good, OVER / 2)
-    return replace(opened, last=last), good
+    return replace(opened, last=last, share=share), good
+
+
+def _share(opened: Opened, facts: Iterable[Fact]) -> float:
+    """The share of bad runs while it lasted, as far as the trail goes back."""
+    during = [fact for fact in facts if fact.began >= opened.since and (fact.counts or not fact.ok)]
+    return (sum(not fact.ok for fact in during) + 0.5) / (len(during) + 1) if during else opened.share
 
 
 def _quicker(opened: Opened, facts: Iterable[Fact]) -> tuple[Opened, float]:

@@ -63,10 +63,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Trouble that was told: when it began and was told, its last bad run, and the share of bad runs."""
+    """Trouble that was told: when it began, its last bad run, and the share of bad runs."""
 
     since: float
-    at: float
     last: float
     share: float
 

@@ -7,7 +7,7 @@ from probe.core.fact import Fact
 from probe.core.habits import Habits, after
 
 FULL: Final = 24
-"""Runs for each region that a trail holds at most."""
+"""Runs for each region that a trail is cut to."""
 SAME: Final = 1.0
 """Seconds by which the beginning of a run may be off, as long as it is overdue: whoever waits has a clock of its own."""
 
@@ -27,19 +27,20 @@ def insert(trail: Trail, fact: Fact) -> Trail:
     return tuple(facts)
 
 
-def settle(trail: Trail, start: int, patience: float, regions: int) -> tuple[Trail, Trail]:
-    """What of a trail still matters, and what may be learned from and forgotten, in order.
+def settle(trail: Trail, patience: float) -> tuple[Trail, Trail]:
+    """What of a trail that says nothing is kept, and what may be learned from and forgotten, in order.
 
-    Before `start` nothing matters, but for the last `patience` seconds: a run that ended then may still come. A trail
-    that is full drops what is oldest, unlearned: in long trouble.
+    The last `patience` seconds are kept: a run that ended then may still come.
     """
-    limit = trail[-1].ended - patience
-    keep = 0
-    while keep < start and trail[keep].ended < limit:
+    limit, keep = trail[-1].ended - patience, 0
+    while trail[keep].ended < limit:
         keep += 1
-    if not keep:
-        return trail[-FULL * regions :], ()
-    return trail[keep:][-FULL * regions :], trail[:keep]
+    return (trail[keep:], trail[:keep]) if keep else (trail, ())
+
+
+def cut(trail: Trail, regions: int) -> Trail:
+    """The trail without what is oldest, if it is full: in long trouble. It is as if it had begun with what is left."""
+    return trail[-FULL * regions :] if len(trail) > FULL * (regions + 1) else trail
 
 
 def learn(habits: Habits, facts: Trail, fade: float) -> Habits:

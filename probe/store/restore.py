@@ -73,7 +73,7 @@ def _told(checks: dict[CheckId, CheckState], now_open: Iterable[Incident]) -> di
                 last = max(
                     (place.at.timestamp() for place in check.places.values() if place.at and place.fails), default=since
                 )
-                opened = Opened(since=since, at=incident.opened.timestamp(), last=last, share=JOINED_SHARE)
+                opened = Opened(since=since, last=last, share=JOINED_SHARE)
                 checks[member.check] = replace(check, opened={FAIL: opened}, verdict=incident.verdict)
     return checks
 

@@ -1,13 +1,13 @@
 """Our own judgement as one more rule: the fold of the daemon, in simulated time."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from probe.backtest.alert import Event
 from probe.backtest.loop import Played, play
+from probe.backtest.rules import watched_of
 from probe.backtest.sample import Setting, World
 from probe.core.check import CheckId
-from probe.core.rules import Route, Rules, Severity, Watched
+from probe.core.rules import Route, Rules, Severity
 from scripts.bench_detect.history import Alert
 
 OURS = "probe"
@@ -30,14 +30,7 @@ def judge(world: World) -> Judged:
 
 
 def rules_for(setting: Setting) -> Rules:
-    watched = Watched(
-        id=CheckId(setting.check),
-        target="shop",
-        cause="shop.example",
-        regions=setting.regions,
-        every=timedelta(seconds=setting.every),
-        timeout=timedelta(seconds=setting.timeout),
-    )
+    watched = watched_of(setting, "shop.example")
     return Rules(
         checks={watched.id: watched},
         routes=(Route(channels=("team",)),),

@@ -7,13 +7,9 @@ from math import ceil, inf
 
 from probe.backtest.noise import DAY, MONTH, Disturbance
 from probe.backtest.outages import Outage, OutageKind
+from probe.backtest.score import GRACE, merged
 from probe.backtest.world import SimulatedWorld
 from scripts.bench_detect.history import Alert
-
-GRACE = 900.0
-"""Until so many seconds after its end a page still belongs to an outage."""
-TOGETHER = 60.0
-"""Pages closer than this are one notification: what a notifier that groups would send."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,23 +46,14 @@ def score(world: SimulatedWorld, alerts: Sequence[Alert]) -> Score:
             Found(
                 kind=outage.kind,
                 after=None if first is None else first - outage.start,
-                pages=len(_together(mine)),
+                pages=len(merged(mine)),
                 reopened=sum(outage.start <= at <= outage.end + GRACE for at in reopened),
                 over=_over(outage, mine, alerts),
             )
         )
-    false = Counter(_cause(world, page.at) for page in _together([page for page in pages if page not in used]))
+    false = Counter(_cause(world, page.at) for page in merged([page for page in pages if page not in used]))
     quiet = world.setting.length - sum(o.end - o.start + GRACE for o in world.outages)
     return Score(found=found, false=false, quiet=quiet)
-
-
-def _together(pages: Sequence[Alert]) -> list[Alert]:
-    kept, last = [], -inf
-    for page in pages:
-        if page.at - last >= TOGETHER:
-            kept.append(page)
-        last = page.at
-    return kept
 
 
 def _over(outage: Outage, mine: Sequence[Alert], alerts: Sequence[Alert]) -> float | None:

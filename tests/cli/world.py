@@ -187,7 +187,7 @@ def _bad_night(now: datetime) -> Record:
     at = incident.opened
     bad = Place(outcome=Outcome.FAILED, at=now - timedelta(seconds=30), since=since, fails=12, failure=BROKEN)
     began = since.timestamp()
-    opened = {FAIL: Opened(since=began, at=at.timestamp(), last=now.timestamp() - 30, share=0.9)}
+    opened = {FAIL: Opened(since=began, last=now.timestamp() - 30, share=0.9)}
     return Record(
         runs=tuple(runs),
         changes=(
@@ -231,3 +231,8 @@ def _bad_night(now: datetime) -> Record:
         ),
         alive=now,
     )
+
+
+def spread(text: str) -> str:
+    """Columns told apart by two spaces, whatever their width."""
+    return "\n".join("  ".join(part.strip() for part in line.split("  ") if part.strip()) for line in text.splitlines())

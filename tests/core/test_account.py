@@ -156,7 +156,7 @@ def test_slow_runs_are_counted_against_a_bound_that_is_told() -> None:
     w.play(900, slow(w, 2.0), until=w.suffers)
     found = re.match(
         r"(\d) of (\d) regions: (\d+) of (\d+) runs took more than ([\d.]+) s for the run since ([\d:]+); "
-        r"usual: ([\d.]+) s, and 1 run in 50 as slow as that; watched for \d+ s of trouble$",
+        r"usual: ([\d.]+) s, and 1 run in 50 as slow as that; watched for \d+ s, and it did not heal$",
         evidence(w),
     )
     assert found, evidence(w)
@@ -200,7 +200,6 @@ def test_the_same_again_changes_nothing() -> None:
     w.fail()
     member = w.only.members[CHECKOUT]
     finding = Finding(
-        key="fail",
         verdict=w.only.verdict,
         severity=w.only.severity,
         regions=member.regions,

@@ -231,3 +231,19 @@ def test_a_blip_of_all_regions_is_not_told_as_that_of_one() -> None:
     assert FAIL in w.state.checks[CheckId("checkout")].held
     w.play(600, lambda *_: 0.5)
     assert w.said == []
+
+
+def test_what_joined_recovers_by_what_it_was_seen_to_fail() -> None:
+    """All of its runs failed: a few good ones of the schedule are enough, though it joined with one failure."""
+    w = World(rules_of(watched("cart"), watched("checkout")))
+    w.fail("cart")
+    for _ in range(4):
+        w.see(Outcome.FAILED, "checkout")
+        w.wait(60)
+    w.recover("cart")
+    passes = 0
+    while w.suffers("checkout"):
+        w.wait(60)
+        w.see(Outcome.PASSED, "checkout")
+        passes += 1
+    assert passes <= 4

@@ -108,3 +108,19 @@ def test_no_run_is_made_that_could_not_reach_what_fails() -> None:
     other = World(w.rules)
     other.see(Outcome.FAILED, region="eu", failure=BROKEN)
     assert other.asks, "that is where extra runs come to"
+
+
+def test_nothing_is_asked_for_that_cannot_prove_it_is_over() -> None:
+    """Runs that stop early pass without saying much: the schedule alone ends the incident."""
+    w = World(rules_of(watched(spared=("pay",), regions=("eu", "us", "ap"))))
+    for region in ("eu", "us", "ap", "eu", "us", "ap"):
+        w.see(Outcome.FAILED, region=region, failure=BROKEN)
+        w.wait(10)
+    assert w.suffers()
+    w.asks.clear()
+    for _ in range(10):
+        for region in ("eu", "us", "ap"):
+            w.see(region=region)
+            w.wait(10)
+    assert not w.suffers()
+    assert not [ask for ask in w.asks if ask.why is Why.CONFIRM]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from probe.core.fact import Fact
 from probe.core.habits import UNKNOWN
-from probe.core.trail import FULL, SAME, Trail, insert, learn, settle, without, without_overdue
+from probe.core.trail import FULL, SAME, Trail, cut, insert, learn, settle, without, without_overdue
 from tests.core.facts import T0, bad, fact
 
 some = st.lists(
@@ -52,27 +52,21 @@ def test_what_was_overdue_may_have_come_to_nothing() -> None:
     assert without_overdue((fact(0), late, bad(5, "r1")), "r0") == (fact(0), bad(5, "r1"))
 
 
-@given(some, st.floats(0, 200), st.integers(0, 30))
-def test_what_may_still_be_joined_by_a_late_run_is_kept(
-    items: list[tuple[int, str, bool]], patience: float, start: int
-) -> None:
+@given(some, st.floats(0, 200))
+def test_what_may_still_be_joined_by_a_late_run_is_kept(items: list[tuple[int, str, bool]], patience: float) -> None:
     """Nothing is lost, nothing is learned twice, and the last `patience` seconds stay."""
     trail = tuple(sorted(made(items)))
-    start = min(start, len(trail))
-    rest, old = settle(trail, start, patience, 3)
+    rest, old = settle(trail, patience)
     assert old + rest == trail
-    assert len(old) <= start
     assert all(one.ended < trail[-1].ended - patience for one in old)
-    assert all(one.ended >= trail[-1].ended - patience for one in rest[: start - len(old)])
+    assert all(one.ended >= trail[-1].ended - patience for one in rest)
 
 
-def test_a_trail_holds_so_many_runs_of_a_region() -> None:
-    """What is oldest goes first, unlearned."""
-    trail = tuple(bad(20 * n) for n in range(2 * FULL))
-    rest, old = settle(trail, 0, 60.0, 1)
-    assert (rest, old) == (trail[-FULL:], ())
-    rest, old = settle(trail, 2, 60.0, 1)
-    assert (rest, old) == (trail[2:][-FULL:], trail[:2])
+def test_a_full_trail_is_cut_now_and_then() -> None:
+    """What is oldest goes first; not with every run, so that what was weighed holds for a while."""
+    trail = tuple(bad(20 * n) for n in range(2 * FULL + 1))
+    assert cut(trail[1:], 1) == trail[1:]
+    assert cut(trail, 1) == trail[-FULL:]
 
 
 def test_only_scheduled_runs_that_count_are_learned_from() -> None:

@@ -211,7 +211,7 @@ def full_check(places: Mapping[str, Place]) -> CheckState:
         habits=habits,
         suspicion=suspicion,
         held={"region us": Held(since=began, last=began + 9, share=1.0)},
-        opened={"fail": Opened(since=began, at=began + 3, last=began + 9, share=0.95)},
+        opened={"fail": Opened(since=began, last=began + 9, share=0.95)},
         purse=Purse(31.5, began),
         verdict=Verdict.DOWN,
     )
