@@ -16,7 +16,7 @@ from uuid import uuid4
 import psutil
 
 from probe.store.settings import DATABASE
-from tests.chaos.world import PAGES, World, world
+from tests.chaos.world import CHANNELS, HOSTS, PAGES, World, world
 from tests.daemon.process import DaemonProcess, end_marked, marked, rows, until
 
 DAEMON, WORKER, BROWSER, DRIVER = "daemon", "worker", "browser", "driver"
@@ -70,8 +70,14 @@ class Rig:
                 tell(f"{sum(self.seen.acts.values())}: {done}")
             for task in others:
                 task.cancel()
+        # What broke and was mended was mostly too short, or killed too soon, to be told: one outage lasts until it is.
+        self.world.shop.broken[HOSTS[0]] = "500"
+        await until(self._is_told, 60, "an outage is told on every channel")
         self.world.shop.broken.clear()
-        self.world.moods.healed = True
+
+    async def _is_told(self) -> bool:
+        self._check_alive()
+        return {arrival.channel for arrival in self.world.inbox.arrivals} == set(CHANNELS)
 
     async def settle(self, within: float) -> None:
         """Wait until all incidents are over and everything is told; then stop."""

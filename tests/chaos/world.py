@@ -99,12 +99,11 @@ class Moods:
     """The shaky channel's temper: each way to misbehave comes in turn, in an order of chance; the other is always well."""
 
     chance: random.Random
-    healed: bool = False
     refused: Counter[str] = field(default_factory=Counter)
     _left: list[Mood] = field(default_factory=list)
 
     def __call__(self, channel: str, key: str) -> Mood:
-        if channel != SHAKY or self.healed or self.refused[key] >= PATIENCE:
+        if channel != SHAKY or self.refused[key] >= PATIENCE:
             return Mood.OK
         if not self._left:
             self._left = [Mood.ERROR, Mood.HANG, Mood.DROP, Mood.DROP, Mood.OK]
