@@ -71,6 +71,7 @@ class Rig:
             for task in others:
                 task.cancel()
         # What broke and was mended was mostly too short, or killed too soon, to be told: one outage lasts until it is.
+        await until(self._is_up, 60, "the daemon says that it watches")
         self.world.shop.broken[HOSTS[0]] = "500"
         await until(self._is_told, 60, "an outage is told on every channel")
         self.world.shop.broken.clear()
