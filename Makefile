@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11+; everything else is set up from here.
 
-.PHONY: help setup demo test chaos faults simulation lint types fmt bench bench-detect bench-live doc
+.PHONY: help setup demo test chaos faults simulation lint types fmt bench bench-fleet bench-detect bench-live doc
 .DEFAULT_GOAL := help
 RUN := .venv/bin/python -m
 
@@ -16,8 +16,10 @@ demo: setup  ## the demo shop, and the example journeys walking it
 test: setup  ## the whole suite: architecture, lint, types and tests, with coverage of core/
 	@sh scripts/test.sh
 
-chaos: setup  ## kill everything 300 times, and see what is left (half an hour; not part of the suite)
+chaos: setup  ## kill everything 300 times, then a fleet in a lab of networks for 20 minutes (an hour; not part of the suite)
+	@sh scripts/services.sh
 	$(RUN) tests.chaos --kills 300
+	$(RUN) tests.lab --minutes 20
 
 faults: setup  ## each fault of the demo shop under the daemon (a quarter of an hour; not part of the suite)
 	$(RUN) tests.daemon --all
@@ -39,6 +41,9 @@ fmt: setup  ## format, and mend what ruff can mend
 
 bench: setup  ## measure against the floors and write docs/performance.md (minutes; not part of the suite)
 	$(RUN) scripts.bench
+
+bench-fleet: setup  ## how many runs one PostgreSQL takes, and how soon they are judged (minutes; not part of the suite)
+	$(RUN) scripts.bench --only fleet
 
 bench-detect: setup  ## how soon outages are told, beside the tuned rules of other tools (ten minutes; not part of the suite)
 	$(RUN) scripts.bench_detect

@@ -6,11 +6,11 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from probe import log as logs
 from probe.channels import Channels
@@ -18,18 +18,22 @@ from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic
 from probe.core.encode import timestamp
 from probe.core.incident import IncidentId
+from probe.core.rules import Rules
 from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor, Secret
 from probe.core.slo import length
 from probe.core.state import Ask
 from probe.drilling import Drills
+from probe.engine.narrate import narrate
 from probe.engine.runner import Job, SystemClock, Watch
+from probe.engine.scheduler import RunOne
 from probe.engine.service import Service
-from probe.errors import ConfigError, ProbeError, StoreUnavailable
+from probe.errors import ProbeError, StoreUnavailable
 from probe.generation import Generation, keep
 from probe.heartbeat import heartbeat
 from probe.loader import LoadedChecks, load
-from probe.ports import Restored
+from probe.ports import Restored, Store
+from probe.reloading import FromFile, Reloads, Source
 from probe.store.evidence import forget_evidence
 from probe.store.settings import StoreSettings
 from probe.store.sqlite import SqliteStore, open_store
@@ -37,6 +41,11 @@ from probe.systemd import Notify, watchdog_interval
 from probe.web.health import reason
 from probe.web.ports import Live
 from probe.web.serve import serve_control, serve_health
+
+if TYPE_CHECKING:
+    from probe.engine.delivery import Delivery
+    from probe.fleet.deliver import FleetDelivery
+    from probe.member import Member
 
 log = logging.getLogger("probe")
 
@@ -60,8 +69,8 @@ def run(
     """
     known: set[Secret] = set()  # of earlier readings, too: runs and channels that had them may still go on
 
-    def read() -> LoadedChecks:
-        loaded = adapt(load(path, environ=environ))
+    def read(file: Path) -> LoadedChecks:
+        loaded = adapt(load(file, environ=environ))
         config = loaded.config
         known.update(config.secrets)
         logs.configure(log_level or config.log_level, config.log == "json", Redactor(known))
@@ -70,17 +79,28 @@ def run(
         return loaded
 
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every start
-    asyncio.run(_run(read(), read, environ))
+    asyncio.run(_run(path, read(path), read, environ))
     return 0
 
 
-async def _run(loaded: LoadedChecks, read: Callable[[], LoadedChecks], environ: Mapping[str, str]) -> None:
-    config = loaded.config
+async def _run(
+    path: Path, loaded: LoadedChecks, read: Callable[[Path], LoadedChecks], environ: Mapping[str, str]
+) -> None:
     async with AsyncExitStack() as stack:
+        source: Source = FromFile(path, read)
+        member = None
+        if loaded.config.fleet is not None:
+            from probe.member import join  # a daemon that stands alone needs no PostgreSQL
+
+            source = member = await stack.enter_async_context(
+                join(path, loaded, read, _store_settings(loaded), environ)
+            )
+            loaded = await member.first()
         store = await stack.enter_async_context(open_store(_store_settings(loaded)))
         restored = await store.restore()
+        config = loaded.config
         async with asyncio.TaskGroup() as group:
-            daemon = Daemon(read, environ, store, group)
+            daemon = Daemon(source, environ, store, group, member)
             await daemon.prepare(loaded, restored)
             async with AsyncExitStack() as doors:
                 await doors.enter_async_context(serve_control(daemon, config.data))
@@ -101,6 +121,7 @@ def _store_settings(loaded: LoadedChecks) -> StoreSettings:
         keep_days=limits.keep_days,
         keep_counts=max([LEAST_COUNTS, *(length(o.window) + DAY for o in loaded.rules.objectives.values())]),
         ballast=limits.ballast,
+        forwards=loaded.config.fleet is not None,
     )
 
 
@@ -109,12 +130,13 @@ class Daemon:
 
     def __init__(
         self,
-        read: Callable[[], LoadedChecks],
+        source: Source,
         environ: Mapping[str, str],
         store: SqliteStore,
         group: asyncio.TaskGroup,
+        member: "Member | None" = None,
     ) -> None:
-        self._read = read
+        self._member = member
         self._store = store
         self._group = group
         self._clock = SystemClock()
@@ -123,12 +145,9 @@ class Daemon:
         self._watchdog = watchdog_interval(environ)
         self._channels = Channels(group)
         self._stop = asyncio.Event()
-        self._hup = asyncio.Event()
-        self._askers: list[asyncio.Future[tuple[Diagnostic, ...]]] = []
+        self._reloads = Reloads(source, self._take, self._reloading, self._clock)
         self._is_ready = False
         self._started = self._clock.now()
-        self._reloaded: datetime | None = None
-        self._reload_error = ""
         self._keep_counts = store.settings.keep_counts
 
     # --- its life ----------------------------------------------------------------------------------------------------
@@ -136,23 +155,26 @@ class Daemon:
     async def prepare(self, loaded: LoadedChecks, restored: Restored) -> None:
         """Build everything: from then on it can be asked how it is."""
         self._generation = fresh = await self._make(loaded)
-        self._service = Service(
-            self._store,
-            restored,
-            fresh.rules,
-            self._run_one,
-            self._clock,
-            random.Random(),  # noqa: S311  # jitter
-        )
+        store: Store = self._store
+        run_one: RunOne = self._run_one
+        if self._member is not None:
+            store, run_one = self._member.tapped(self._store), self._member.sampled(run_one, lambda: self._generation)
+        rand = random.Random()  # noqa: S311  # jitter
+        watch = narrate if self._member is None else self._member.narrate
+        self._service = Service(store, restored, self._rules(fresh), run_one, self._clock, rand, watch=watch)
         self.drills = Drills(self._service, lambda: self._generation, self._plan, self._clock)
+        covered: Mapping[str, datetime] = {}
+        if self._member is not None:
+            self._member.follow = self._reloads.follow
+            covered = await self._member.enter(self._service, self._store, fresh, self._group)
         await self._open_channels()
-        self._plan(restored.alive)
+        self._plan(restored.alive, covered)
 
     async def run(self) -> None:
         """Do the work until a signal asks for the stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._on_stop, number)
-        self._loop.add_signal_handler(signal.SIGHUP, self._hup.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
         config = self._generation.config
         try:
             async with asyncio.TaskGroup() as back:
@@ -161,7 +183,7 @@ class Daemon:
                     back.create_task(self._manners(), name="service manager"),
                     back.create_task(self.drills.run(), name="drills"),
                 ]
-                back.create_task(self._reloads(), name="reload")
+                back.create_task(self._reloads.run(self._stop), name="reload")
                 if config.heartbeat_url is not None:
                     beat = heartbeat(config.heartbeat_url, config.heartbeat_every, lambda: self.healthy() is None)
                     others.append(back.create_task(beat, name="heartbeat"))
@@ -171,10 +193,15 @@ class Daemon:
                 self._notify.ready(self._line())
                 jobs = len(self._generation.jobs)
                 log.info("watching", extra={"checks": len(self._generation.rules.checks), "jobs": jobs})
-                await self._service.run(self._stop, config.grace)
+                over = asyncio.Event()
+                async with asyncio.TaskGroup() as fleet:
+                    if self._member is not None:
+                        fleet.create_task(self._member.run(over), name="fleet")
+                    await self._service.run(self._stop, config.grace)
+                    over.set()
                 for task in others:
                     task.cancel()
-                self._hup.set()  # a reload that has begun ends: half of one would leave something open
+                self._reloads.follow()
         finally:
             self._channels.close()
             self._generation.retire()
@@ -194,13 +221,20 @@ class Daemon:
         return await ready
 
     async def _open_channels(self) -> None:
-        config = self._generation.config
-        notifiers = await self._channels.adopt(config.channels, self._generation.redactor)
-        self._service.use(notifiers, {name: settings.timeout for name, settings in config.channels.items()})
+        wanted = self._generation.config.channels
+        if self._member is not None:
+            await self._member.adopt(self._generation)
+            wanted = self._member.fast(wanted)
+        notifiers = await self._channels.adopt(wanted, self._generation.redactor)
+        self._service.use(notifiers, {name: settings.timeout for name, settings in wanted.items()})
 
-    def _plan(self, alive: datetime | None = None) -> None:
+    def _rules(self, generation: Generation) -> Rules:
+        return generation.rules if self._member is None else self._member.rules(generation.rules)
+
+    def _plan(self, alive: datetime | None = None, covered: Mapping[str, datetime] | None = None) -> None:
         now = self._generation
-        self._service.plan(*self.drills.added(now.rules, now.jobs), now.unscheduled, alive=alive)
+        rules, jobs = self.drills.added(self._rules(now), now.jobs)
+        self._service.plan(rules, jobs, now.unscheduled, alive=alive, covered=covered)
 
     async def _run_one(self, job: Job, why: Why, *, slot: Slot | None, due: float | None, watch: Watch) -> Run:
         return await self.drills.run_one(self._generation, job, why, slot=slot, due=due, watch=watch)
@@ -229,18 +263,6 @@ class Daemon:
 
     # --- reload --------------------------------------------------------------------------------------------------------
 
-    async def _reloads(self) -> None:
-        while True:
-            await self._hup.wait()
-            self._hup.clear()
-            if self._stop.is_set():
-                return
-            askers, self._askers = self._askers, []
-            found = await self._reload()
-            for asker in askers:
-                if not asker.done():
-                    asker.set_result(found)
-
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read the configuration again; with an error the old one stays. Unchanged checks keep schedule and state.
 
@@ -248,33 +270,22 @@ class Daemon:
         """
         if self._stop.is_set():
             raise ProbeError("it is stopping")
-        asker: asyncio.Future[tuple[Diagnostic, ...]] = self._loop.create_future()
-        self._askers.append(asker)
-        self._hup.set()
-        return await asker
+        return await self._reloads.answer()
 
-    async def _reload(self) -> tuple[Diagnostic, ...]:
+    @contextmanager
+    def _reloading(self) -> Iterator[None]:
+        """What the service manager is told of a reload."""
         self._notify.reloading()
         try:
-            found = await self._renew()
-        except ProbeError as error:
-            self._reload_error = str(error)
-            log.error("the new configuration cannot be used, the old one stays: %s", error)  # noqa: TRY400  # a user's mistake
-            here = Diagnostic(file=str(self._generation.config.path), what=str(error))
-            return error.diagnostics if isinstance(error, ConfigError) else (here,)
-        else:
-            self._reload_error = ""
-            return found
+            yield
         finally:
-            self._reloaded = self._clock.now()
             if self._is_ready:  # the stop has not begun meanwhile
                 self._notify.ready(self._line())
 
-    async def _renew(self) -> tuple[Diagnostic, ...]:
-        loaded = await asyncio.to_thread(self._read)
+    async def _take(self, loaded: LoadedChecks) -> tuple[Diagnostic, ...]:
         fresh = await self._make(loaded)
         old, self._generation = self._generation, fresh
-        self._plan()
+        self._plan(covered=None if self._member is None else await self._member.moved(fresh))
         old.retire()
         await self._open_channels()
         _say_what_needs_a_restart(old, fresh)
@@ -302,13 +313,15 @@ class Daemon:
 
     def concern(self) -> str | None:
         """What somebody should mend though it works."""
-        return "the last reload was refused, the old configuration is in use" if self._reload_error else None
+        if self._reloads.error:
+            return "the last reload was refused, the old configuration is in use"
+        return None if self._member is None else self._member.concern()
 
     def gauges(self) -> Mapping[str, float]:
         """How it is, in numbers."""
-        service = self._service
+        service, delivery = self._service, self._delivery()
         return {
-            "probe_config_last_reload_successful": float(not self._reload_error),
+            "probe_config_last_reload_successful": float(not self._reloads.error),
             "probe_healthy": float(self.healthy() is None),
             "probe_incidents_open": len(service.state.incidents),
             "probe_jobs": len(self._generation.jobs),
@@ -316,9 +329,14 @@ class Daemon:
             "probe_runs_waiting": service.scheduler.waiting,
             "probe_slots_missed": service.scheduler.missed,
             "probe_store_waiting": service.recorder.queued,
-            "probe_notifications_pending": sum(service.delivery.pending.values()),
-            "probe_channels_disabled": len(service.delivery.disabled),
+            "probe_notifications_pending": sum(delivery.pending.values()),
+            "probe_channels_disabled": len(delivery.disabled),
+            **({} if self._member is None else self._member.gauges()),
         }
+
+    def _delivery(self) -> "Delivery | FleetDelivery":
+        """What tells people: where a fleet is judged, not the node's own."""
+        return (self._member and self._member.delivery) or self._service.delivery
 
     def ready(self) -> bool:
         """Whether start-up is complete and the stop has not begun."""
@@ -326,15 +344,15 @@ class Daemon:
 
     def status(self) -> Live:
         """What it knows about itself."""
-        delivery = self._service.delivery
+        delivery = self._delivery()
         return Live(
             started=timestamp(self._started),
             pid=os.getpid(),
             config={"path": str(self._generation.config.path), "hash": self._generation.hash},
             reload={
-                "at": None if self._reloaded is None else timestamp(self._reloaded),
-                "ok": not self._reload_error,
-                "error": self._reload_error,
+                "at": None if self._reloads.at is None else timestamp(self._reloads.at),
+                "ok": not self._reloads.error,
+                "error": self._reloads.error,
             },
             jobs=len(self._generation.jobs),
             running=self._service.scheduler.running,
@@ -346,6 +364,7 @@ class Daemon:
                 name: {"pending": delivery.pending.get(name, 0), "disabled": delivery.disabled.get(name)}
                 for name in self._generation.config.channels
             },
+            fleet=None if self._member is None else self._member.status(),
         )
 
     def open_incidents(self) -> Collection[str]:
@@ -358,11 +377,11 @@ class Daemon:
 
     async def acknowledge(self, id: IncidentId, by: str) -> None:
         """Somebody takes care of an incident; `KeyError` when it is not open."""
-        await self._service.acknowledge(id, by)
+        await (self._service if self._member is None else self._member).acknowledge(id, by)
 
     async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
         """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
-        await self._service.mute(id, until, by)
+        await (self._service if self._member is None else self._member).mute(id, until, by)
 
     async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
         """Run a check at once, from these of its regions (empty: from all)."""

@@ -112,6 +112,8 @@ class Drills:
         job = next((job for job in self._generation().jobs if job.spec.id == check), None)
         if job is None:
             raise KeyError(check)
+        if self._generation().config.fleet is not None:
+            raise ProbeError("live drills are made by single nodes: in a fleet others tell people")
         if isinstance(job.spec.work, PytestFunction):
             raise ProbeError("pytest files drive a browser of their own: nothing can be planted there")
         if self._report is not None and self._report.state != "over":

@@ -36,6 +36,10 @@ class Generation:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def control(self, region: str) -> Job | None:
+        """The control job of a region; `None`: it has none."""
+        return next((job for job in self.unscheduled if job.region.name == region), None)
+
     async def run(
         self,
         job: Job,

@@ -63,6 +63,17 @@ def load(path: Path, *, environ: Mapping[str, str], targets: Mapping[str, str] |
     return LoadedChecks(config=reading.config, checks=checks, warnings=diagnostics, rules=rules)
 
 
+def glance(path: Path, *, environ: Mapping[str, str]) -> Rules | None:
+    """What judgement goes by, of a configuration that cannot be run here, such as for want of a secret; `None`: not even that."""
+    from probe.config.load import read_config
+
+    config = read_config(path, environ=environ).config
+    if config is None:
+        return None
+    checks, rules, _ = _collect(config)
+    return rules if checks else None
+
+
 def load_checks(config: Config, *, on_warning: Callable[[Diagnostic], object] | None = None) -> tuple[CheckSpec, ...]:
     """Every check of a config: those declared in TOML, then those of the Python files, in the order of their files.
 
@@ -116,9 +127,10 @@ def _collect(config: Config) -> tuple[tuple[CheckSpec, ...], Rules, tuple[Diagno
     ground = Ground(
         defaults=config.defaults,
         targets=config.targets,
-        regions={region.name for region in config.regions},
+        regions=config.all_regions,
         evidence=config.evidence,
         slos=config.slos,
+        only=config.only,
     )
     checks = list(config.declared)
     diagnostics: list[Diagnostic] = []
@@ -259,6 +271,8 @@ def _scan(
         for name, lost, kept in lost_definitions(tree)
     ]
     for name, thing, declaration in sorted(declared.values(), key=lambda d: d[2].source.line):
+        if ground.is_elsewhere(declaration.given.get("regions")):
+            continue
         line = declaration.source.line
         node = definition_at(tree, line)
         findings = Findings(str(file), argument_lines(node, line), {(): name})

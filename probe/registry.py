@@ -11,6 +11,7 @@ from probe.errors import ProbeError
 
 PROBERS: Final[dict[str, str]] = {
     "http": "probe.probers.http:HttpProber",
+    "control": "probe.probers.control:ControlProber",
     "function": "probe.probers.function:FunctionProber",
     "playwright-pytest": "probe.probers.pytest_file:PytestProber",
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees to it that the servers are there which the tests of alerts talk to: mosquitto (MQTT) and Prometheus's Alertmanager,
-# from Debian. Safe to run again and again.
+# Sees to it that the servers are there which the tests talk to, from Debian: mosquitto (MQTT) and Prometheus's Alertmanager
+# for alerts; PostgreSQL, pgbouncer and ip (regions as network namespaces) for the fleet. Safe to run again and again.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -9,6 +9,10 @@ say() { printf '%s\n' "$*" >&2; }
 missing=""
 command -v mosquitto >/dev/null || missing="$missing mosquitto"
 command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || missing="$missing prometheus-alertmanager"
+# Debian keeps PostgreSQL's server out of PATH, under its version.
+command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v pgbouncer >/dev/null || missing="$missing pgbouncer"
+command -v ip >/dev/null || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -27,6 +31,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     exit 1
   }
 else
-  say "the tests of alerts need$missing: apt-get install$missing"
+  say "the tests of alerts and of the fleet need$missing: apt-get install$missing"
   exit 1
 fi

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What `make test` runs, after set-up. The tests of what only computes run beside those that wait for real processes.
+# What `make test` runs, after set-up: in three parts beside each other, so that what only computes, what waits for real
+# processes, and what waits for real databases and networks share the time.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/services.sh
@@ -11,18 +12,23 @@ rm -f .coverage .coverage.*
 if [ "$#" -gt 0 ]; then
     .venv/bin/python -m coverage run -m pytest "$@"
 else
-    log=$(mktemp)
+    logs=$(mktemp -d)
     computing="tests/backtest tests/cli tests/config tests/core tests/engine tests/net tests/notifiers tests/simulation tests/store"
+    fleet="tests/fleet tests/lab"
     # shellcheck disable=SC2086  # they are several
-    .venv/bin/python -m coverage run -m pytest $computing >"$log" 2>&1 &
-    beside=$!
+    .venv/bin/python -m coverage run -m pytest $computing >"$logs/computing" 2>&1 &
+    one=$!
+    # shellcheck disable=SC2086  # they are several
+    .venv/bin/python -m coverage run -m pytest $fleet >"$logs/fleet" 2>&1 &
+    two=$!
+    failed=0
     # shellcheck disable=SC2046,SC2086  # each is an option of its own
-    waiting=0
-    .venv/bin/python -m coverage run -m pytest tests $(printf -- '--ignore=%s ' $computing) || waiting=$?
-    wait "$beside" || { cat "$log"; rm -f "$log"; exit 1; }
-    cat "$log"
-    rm -f "$log"
-    [ "$waiting" -eq 0 ] || exit "$waiting"
+    .venv/bin/python -m coverage run -m pytest tests $(printf -- '--ignore=%s ' $computing $fleet) || failed=1
+    wait "$one" || failed=1
+    wait "$two" || failed=1
+    cat "$logs/computing" "$logs/fleet"
+    rm -rf "$logs"
+    [ "$failed" -eq 0 ] || exit 1
 fi
 .venv/bin/python -m coverage combine --quiet
 .venv/bin/python -m coverage report --include='probe/core/*' --fail-under=100 --skip-covered --show-missing

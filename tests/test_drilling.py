@@ -57,7 +57,7 @@ class World:
         self.generation = SimpleNamespace(
             jobs=(self.job,),
             rules=Rules(checks={BUY: watched}),
-            config=SimpleNamespace(channels={"team": 0, "other": 0}, drills=()),
+            config=SimpleNamespace(channels={"team": 0, "other": 0}, drills=(), fleet=None),
             run=self.run,
         )
         self.service = SimpleNamespace(
@@ -143,7 +143,7 @@ async def test_one_that_does_not_arrive_is_told(change: dict[str, Any], trouble:
 
 
 async def test_what_cannot_be_drilled() -> None:
-    """No such check, a pytest file, and a fault that has no place."""
+    """No such check, a pytest file, a fault that has no place, and in a fleet."""
     world = World()
     with pytest.raises(KeyError):
         world.drills.begin(CheckId("other"), FaultKind.SLOW)
@@ -152,6 +152,9 @@ async def test_what_cannot_be_drilled() -> None:
         assert "there is no place for wrong-price" in (await world.over())["trouble"]
     world.generation.jobs = (Job(spec(PytestFunction(file="f", node="t"), id=BUY), Region(name="local")),)
     with pytest.raises(ProbeError, match="pytest"):
+        world.drills.begin(BUY, FaultKind.SLOW)
+    world.generation.config.fleet = object()
+    with pytest.raises(ProbeError, match="in a fleet"):
         world.drills.begin(BUY, FaultKind.SLOW)
 
 

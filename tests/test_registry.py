@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from probe import registry
-from probe.core.check import Function, HttpCall, PytestFunction
+from probe.core.check import Anchors, Function, HttpCall, PytestFunction
 from probe.errors import ProbeError
 from probe.ports import Notifier, Prober
 
@@ -39,7 +39,7 @@ def test_every_notifier_is_there_and_is_one(name: str) -> None:
 
 
 def test_every_kind_of_work_has_a_prober() -> None:
-    assert len(registry.PROBERS) == len((HttpCall, Function, PytestFunction))
+    assert len(registry.PROBERS) == len((HttpCall, Anchors, Function, PytestFunction))
 
 
 def add(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> None:
@@ -52,13 +52,13 @@ def test_other_packages_add_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     from decimal import Decimal
 
     assert registry.load(GROUP, "decimal") is Decimal
-    assert registry.names(GROUP) == ("decimal", "function", "http", "playwright-pytest")
+    assert registry.names(GROUP) == ("control", "decimal", "function", "http", "playwright-pytest")
 
 
 def test_unknown_names(monkeypatch: pytest.MonkeyPatch) -> None:
     add(monkeypatch)
     with pytest.raises(
-        ProbeError, match=r"^probe.probers: there is no 'htpp'; known: function, http, playwright-pytest$"
+        ProbeError, match=r"^probe.probers: there is no 'htpp'; known: control, function, http, playwright-pytest$"
     ):
         registry.load(GROUP, "htpp")
 

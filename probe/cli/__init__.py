@@ -2,7 +2,7 @@
 
 import typer
 
-from probe.cli import backtest, check, demo, drill, export, history, incident, notify, run, status, validate
+from probe.cli import backtest, check, demo, drill, export, fleet, history, incident, notify, run, status, validate
 
 app = typer.Typer(
     name="probe",
@@ -21,6 +21,7 @@ app.add_typer(incident.app, name="incident", short_help="What is or was wrong: l
 app.add_typer(notify.app, name="notify", short_help="Send a test message to each channel.")
 app.command("validate", short_help="Say all that is wrong with a configuration, or what it means.")(validate.validate)
 app.command("backtest", short_help="Judge runs again: what would have been told, and when.")(backtest.backtest)
+app.add_typer(fleet.app, name="fleet", short_help="Several regions on one PostgreSQL: init, publish, status.")
 app.add_typer(export.app, name="export", short_help="Write the stored runs as JSON lines.")
 app.add_typer(demo.app, name="demo", short_help="A shop to try it on, with faults to switch on.")
 

@@ -38,12 +38,11 @@ def history(
     from probe.cli.stored import asked, mistaken, moment_of
     from probe.core.check import CheckId
     from probe.core.diagnostic import did_you_mean
-    from probe.store.reader import open_reader
 
     with asked(config, json=json) as call:
         begin = moment_of("--since", since, call.now, json=json)
         end = None if until is None else moment_of("--until", until, call.now, json=json)
-        with open_reader(call.config.data) as reader:
+        with call.reader() as reader:
             runs = call.clean(reader.history(check, region, since=begin, until=end, limit=limit, failed=failed))
             known = {} if runs else {one: tuple(found.places) for one, found in reader.status().state.checks.items()}
         if not runs and check not in known:

@@ -38,10 +38,9 @@ def list_(
     from probe.cli.encode import encode_incident
     from probe.cli.stored import asked
     from probe.cli.story import print_list
-    from probe.store.reader import open_reader
 
     with asked(config, json=json) as call:
-        with open_reader(call.config.data) as reader:
+        with call.reader() as reader:
             incidents = call.clean(reader.incidents(open_only=not all_, limit=limit))
         code = Exit.FAILED if any(i.resolved is None for i in incidents) else Exit.PASSED
         if json:
@@ -60,11 +59,10 @@ def show(id: Id = None, config: ConfigOption = DEFAULT, json: JsonOption = False
     from probe.cli.encode import encode_story
     from probe.cli.stored import asked
     from probe.cli.story import print_story
-    from probe.store.reader import open_reader
 
     with asked(config, json=json) as call:
         found = _id(call, id)
-        with open_reader(call.config.data) as reader:
+        with call.reader() as reader:
             story = call.clean(reader.incident(found))
         assert story is not None  # the id was read from the same database, and incidents are kept for good
         if json:
@@ -125,9 +123,8 @@ def _id(call: "Asked", given: str | None, *, open_only: bool = False) -> str:
     """The id that was meant; ends the program when it is not plain which."""
     from probe.cli.stored import mistaken
     from probe.core.diagnostic import did_you_mean
-    from probe.store.reader import open_reader
 
-    with open_reader(call.config.data) as reader:
+    with call.reader() as reader:
         known = [str(i.id) for i in reader.incidents(open_only=open_only or given is None, limit=10_000)]
     if given is None:
         if len(known) == 1:

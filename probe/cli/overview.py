@@ -12,7 +12,7 @@ from probe.cli.encode import ago, encode_incident, moment
 from probe.cli.standing import Promise, Standing
 from probe.cli.story import moment as clock
 from probe.cli.story import print_incident
-from probe.cli.table import console
+from probe.cli.table import columns, console
 from probe.core.budget import Forecast
 from probe.core.duration import format_duration
 from probe.core.incident import Verdict
@@ -55,15 +55,8 @@ def _checks_line(standing: Standing) -> str:
     return f"; {', '.join(parts)}" if parts else ""
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
 def _promises(standing: Standing) -> Table:
-    table = _table("objective", "promised", "attained", "budget left", "coverage", "state")
+    table = columns("objective", "promised", "attained", "budget left", "coverage", "state")
     for promise in standing.promises:
         objective, left = promise.objective, promise.budget
         known = left.attained is not None
@@ -97,7 +90,7 @@ def _window(promise: Promise) -> str:
 
 
 def _regions(standing: Standing) -> Table:
-    table = _table("region", "runs of the last hour", "")
+    table = columns("region", "runs of the last hour", "")
     for region in standing.regions:
         parts = [f"{region.runs[outcome]} {outcome}" for outcome in Outcome if region.runs.get(outcome)]
         blind = ""
@@ -108,7 +101,7 @@ def _regions(standing: Standing) -> Table:
 
 
 def _channels(standing: Standing) -> Table:
-    table = _table("channel", "waiting", "")
+    table = columns("channel", "waiting", "")
     for channel in standing.channels:
         waiting = "nothing"
         if channel.oldest is not None:

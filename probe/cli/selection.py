@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from probe.config.accepted import accepted
 from probe.config.settings import Config
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.target import Evidence, Region
@@ -28,18 +29,27 @@ def select_jobs(
     targets: Iterable[str] = (),
     regions: Iterable[str] = (),
     full_evidence: bool = False,
+    everywhere: bool = False,
     environ: Mapping[str, str],
 ) -> Selection:
-    """Load the configuration and the checks, and choose among them. `ConfigError` says everything that is wrong."""
+    """Load the configuration and the checks, and choose among them. `ConfigError` says everything that is wrong.
+
+    `everywhere` is for who wants to know and not to run: all regions of a fleet, whoever probes from them, and what a
+    node says of itself alone is no mistake.
+    """
     loaded = load(path, environ=environ, targets=_assignments(targets))
+    if (given := accepted(loaded.config)) is not None:
+        loaded = load(given, environ=environ, targets=_assignments(targets))
     config = loaded.config
     checks = select(loaded.checks, tuple(names))
     if full_evidence:
         checks = tuple(replace(check, evidence=Evidence.everything()) for check in checks)
-    jobs = jobs_of(checks, _regions(config, tuple(regions)))
-    if not jobs:
+    jobs = jobs_of(checks, _everywhere(config) if everywhere else _regions(config, tuple(regions)))
+    if not jobs and not (everywhere and config.fleet is not None and not checks):
         what = "no check runs from the chosen regions" if checks else "there is no check"
         hint = "write one in a folder that probe.checks names, or a [[check]] table (README: a check in 20 lines)"
+        if config.fleet is not None and not config.fleet.judges:
+            hint = "an agent gets them from the database of its fleet: start `probe run` once"
         raise ConfigError((Diagnostic(file=str(path), what=what, hint="" if checks else hint),))
     return Selection(config=config, jobs=jobs, warnings=loaded.warnings)
 
@@ -59,6 +69,11 @@ def _assignments(texts: Iterable[str]) -> dict[str, str]:
             )
         )
     return {name: url for name, _, url in pairs}
+
+
+def _everywhere(config: Config) -> tuple[Region, ...]:
+    known = {region.name: region for region in config.regions}
+    return tuple(known.get(name) or Region(name=name) for name in config.all_regions)
 
 
 def _regions(config: Config, names: tuple[str, ...]) -> tuple[Region, ...]:

@@ -22,7 +22,7 @@ from probe.core.duration import format_duration
 from probe.core.rules import Rules
 from probe.errors import ConfigError
 from probe.loader import load, load_checks
-from probe.store.reader import Reader, open_reader
+from probe.store.reader import Reader
 from probe.store.recorded import extents, recorded
 
 Progress = Callable[[float], None]
@@ -53,7 +53,7 @@ def from_file(path: Path, checks: Sequence[str], progress: Progress) -> Source:
 def from_store(call: Asked, rules: Rules, since: datetime, checks: Sequence[str], progress: Progress) -> Source:
     """The runs that the daemon has made. `StoreUnavailable` when they cannot be read."""
     reader = RecordingReader()
-    with open_reader(call.config.data) as store:
+    with call.reader() as store:
         for line in _lines(call, store, rules, {}, since, checks, progress):
             reader.take(line)
         incidents = call.clean(store.incidents(limit=10_000))
@@ -71,7 +71,7 @@ def export_runs(call: Asked, file: BinaryIO, since: datetime, checks: Sequence[s
     """Write stored runs as they are read; gives how many. `OSError` when they cannot be written."""
     rules, specs = lenient_rules(call)
     count = 0
-    with open_reader(call.config.data) as store:
+    with call.reader() as store:
         for line in _lines(call, store, rules, specs, since, checks, progress):
             file.write(encode(line) + b"\n")
             count += not isinstance(line, MetaLine)

@@ -28,11 +28,10 @@ def status(
     from probe.cli.overview import encode_standing, print_standing
     from probe.cli.standing import standing
     from probe.cli.stored import asked
-    from probe.store.reader import open_reader
 
     with asked(config, json=json) as call:
         live = _live(call)
-        with open_reader(call.config.data) as reader:
+        with call.reader() as reader:
             found = call.clean(standing(reader, _rules(call), live, datetime.now(UTC)))
         watched = live is not None and live["healthy"]
         code = Exit.FAILED if found.incidents else Exit.PASSED if watched else Exit.ERRORED

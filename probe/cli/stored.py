@@ -1,4 +1,4 @@
-"""What the commands that look at the daemon's memory have in common: where it is, and how trouble is told."""
+"""What the commands that look at what is stored have in common: where it is, and how trouble is told."""
 
 import getpass
 import os
@@ -19,6 +19,7 @@ from probe.config.settings import Config
 from probe.core.duration import parse_duration
 from probe.core.secret import Redactor
 from probe.errors import ConfigError, ProbeError
+from probe.store.reader import Reader, open_reader
 
 T = TypeVar("T")
 
@@ -34,6 +35,26 @@ class Asked:
     def clean(self, value: T) -> T:
         """What was stored or answered, without any secret of the configuration."""
         return Redactor(self.config.secrets).structure(value)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """What is stored: by this node, or by the fleet that it belongs to. `StoreUnavailable` when it cannot be read.
+
+        An agent may not read what its fleet has stored, wherever it lies: of it there is what it remembers itself.
+        """
+        url, fleet = self.config.database, self.config.fleet
+        if url is not None and (fleet is None or fleet.judges):
+            from probe.fleet.read import open_fleet
+
+            with open_fleet(url) as reader:
+                yield reader
+            return
+        if fleet is not None:
+            typer.echo(
+                f"{fleet.node} is an agent: this is what it knows itself; ask a node that judges for all", err=True
+            )
+        with open_reader(self.config.data) as reader:
+            yield reader
 
     def document(self, code: int, body: dict[str, Any]) -> None:
         """Print it as JSON."""

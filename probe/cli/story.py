@@ -12,7 +12,7 @@ from probe.cli.encode import ago
 from probe.cli.table import console
 from probe.core.duration import format_duration
 from probe.core.incident import Incident, Member, Verdict
-from probe.core.message import WORDS
+from probe.core.message import WORDS, place_of
 from probe.core.notification import Fate
 from probe.core.rules import Severity
 from probe.store.reader import Receipt, Story
@@ -44,7 +44,7 @@ def print_incident(screen: Console, incident: Incident, now: datetime, *, full: 
 def _head(incident: Incident, now: datetime) -> Text:
     style = "green" if incident.resolved else STYLES.get(incident.verdict, "bold yellow")
     word = "RESOLVED" if incident.resolved else ("AGAIN " if incident.relapses else "") + WORDS[incident.verdict]
-    place = incident.cause.removeprefix("slo:").removeprefix("probe:")
+    place = place_of(incident.cause)
     length = format_duration(ago(incident.since, incident.resolved or now))
     lasted = f"lasted {length}" if incident.resolved else f"for {length}, since {moment(incident.since, now)} UTC"
     severity = "page" if incident.severity is Severity.PAGE else "ticket"

@@ -32,6 +32,14 @@ _STEP_STYLES: Final = {
 }
 
 
+def columns(*names: str) -> Table:
+    """An empty table without lines, of these columns."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
 def console(*, stderr: bool = False) -> Console:
     """Rich's console; plain and unwrapped when the output is piped."""
     made = Console(stderr=stderr, highlight=False, emoji=False)

@@ -23,9 +23,12 @@ def validate(
     from probe.cli.selection import select_jobs
 
     try:
-        selection = select_jobs(config, (), environ=os.environ)
+        selection = select_jobs(config, (), everywhere=True, environ=os.environ)
     except ProbeError as error:
         stop(error)
     for warning in selection.warnings:
         typer.echo(str(warning), err=True)
+    if not selection.jobs:
+        typer.echo("it says what this node does in its fleet; what it runs is given to it there")
+        return
     print_meaning(selection)

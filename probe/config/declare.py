@@ -27,6 +27,14 @@ class Ground:
     regions: Collection[str]
     evidence: Evidence
     slos: Collection[str] = ()
+    only: str | None = None
+    """The region that an agent probes from: it knows no other, no objectives, and needs no check of elsewhere."""
+
+    def is_elsewhere(self, regions: object) -> bool:
+        """Whether a check that runs from `regions`, as its author wrote them, is none of an agent's."""
+        return (
+            self.only is not None and isinstance(regions, list | tuple) and bool(regions) and self.only not in regions
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +92,7 @@ def settle(table: CheckTable, broken: Collection[str], path: KeyPath, ground: Gr
             f"there is no target {findings.show((*path, 'target'), target)}",
             did_you_mean(target, ground.targets),
         )
-    for index, region in enumerate(table.regions):
+    for index, region in enumerate(table.regions if ground.only is None else ()):
         where_region = (*path, "regions", index)
         if region not in ground.regions:
             findings.error(
@@ -92,7 +100,7 @@ def settle(table: CheckTable, broken: Collection[str], path: KeyPath, ground: Gr
                 f"there is no region {findings.show(where_region, region)}",
                 did_you_mean(region, ground.regions),
             )
-    if table.slo is not None and table.slo not in ground.slos:
+    if table.slo is not None and table.slo not in ground.slos and ground.only is None:
         _no_slo(table.slo, (*path, "slo"), ground, findings)
     return Common(every=every, timeout=timeout, target=target, cron=cron)
 

@@ -11,22 +11,26 @@ from pydantic_core import PydanticCustomError
 
 from probe.config import schema, service_schema
 from probe.config.alerting import channel, routes, window
+from probe.config.database import is_database
 from probe.config.declare import Ground, duplicate_ids
 from probe.config.fields import VALUE, target_url, type_name
 from probe.config.findings import Findings, has_errors
+from probe.config.fleet import fleet, judge_fast_path
 from probe.config.lines import key_lines
 from probe.config.objectives import slo, store_limits
+from probe.config.publish import judge_published
+from probe.config.regions import places
 from probe.config.secrets import Interpolator, environment_secrets, hidden_keys, literal_secrets
 from probe.config.service_fields import listen_address
-from probe.config.settings import Config, Defaults, Loaded, Reading
+from probe.config.settings import Config, Defaults, Fleet, Loaded, Reading, Role
 from probe.config.table import Table
-from probe.config.tables import browser_settings, check_specs, control, label_checks, region, target
+from probe.config.tables import browser_settings, check_specs, label_checks, target
 from probe.config.validate import validate
-from probe.core.check import CheckId, CheckSpec, Source
+from probe.core.check import CheckId, CheckSpec
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.drilled import PlannedDrill
 from probe.core.secret import Secret, url_secrets
-from probe.core.target import Evidence, Region, Target
+from probe.core.target import Evidence, Target
 from probe.errors import ConfigError
 
 COMMAND_LINE = "command line"
@@ -83,7 +87,7 @@ class _Reader:
 
     def __init__(self, path: Path, document: dict[str, Any], text: str, environ: Mapping[str, str]) -> None:
         self._path = path
-        self._document = document
+        self._document = self._written = document
         self._environ = environ
         self._findings = Findings(str(path), key_lines(text))
         self._overridden: frozenset[str] = frozenset()
@@ -120,6 +124,7 @@ class _Reader:
             if not isinstance(tables.get(name), dict):
                 what, hint = f"there is no target {name!r}", did_you_mean(name, tables) or "the config has no targets"
             else:
+                self._forget_override(name)
                 try:
                     tables[name]["url"] = target_url(url)
                 except PydanticCustomError as error:
@@ -130,6 +135,15 @@ class _Reader:
                 found.append(Diagnostic(file=COMMAND_LINE, key=f"--target {name}", what=what, hint=hint))
         return found
 
+    def _forget_override(self, target: str) -> None:
+        """Whoever names another address for a target means it for every region."""
+        regions = self._document.get("regions")
+        for table in regions.values() if isinstance(regions, dict) else ():
+            overrides = table.get("targets") if isinstance(table, dict) else None
+            override = overrides.get(target) if isinstance(overrides, dict) else None
+            if isinstance(override, dict):
+                override.pop("url", None)
+
     def _config(self, secrets: tuple[Secret, ...]) -> Config:
         probe = self._single("probe", schema.ProbeTable)
         browser = self._single("browser", schema.BrowserTable)
@@ -138,26 +152,32 @@ class _Reader:
             name: target(name, table, self._path.parent, self._findings)
             for name, table, _ in self._named("targets", schema.TargetTable)
         }
-        region_tables = {name: table for name, table, _ in self._named("regions", schema.RegionTable)}
-        regions = {name: region(name, table, self._findings) for name, table in region_tables.items()}
-        controls = self._controls(region_tables, targets)
+        store = self._single("store", service_schema.StoreTable)
+        node = fleet(self._single("fleet", service_schema.FleetTable), store.url, self._document, self._findings)
+        regions = {name: table for name, table, _ in self._named("regions", schema.RegionTable)}
+        around = places(regions, probe.region, node, targets, self._findings)
         slos = {name: slo(name, table) for name, table, _ in self._named("slo", service_schema.SloTable)}
         channels = {
             name: channel(name, table, broken, self._findings)
             for name, table, broken in self._named("channels", service_schema.ChannelTable)
         }
-        home = regions.pop(probe.region, None) or Region(name=probe.region)
+        if node is not None:
+            judge_fast_path(node, channels, self._findings)
+            if node.judges:
+                judge_published(self._written, around.home.name if node.probes else None, self._findings)
         ground = Ground(
             defaults=self._defaults(targets),
             targets=targets,
-            regions={home.name, *regions},
+            regions=around.all,
             evidence=evidence,
             slos=slos,
+            only=around.home.name if node is not None and node.role is Role.AGENT else None,
         )
         return Config(
             path=self._path,
-            region=home,
-            regions=(home, *regions.values()),
+            region=around.home,
+            regions=around.here,
+            all_regions=around.all,
             targets=MappingProxyType(targets),
             browser=browser_settings(browser, self._path.parent),
             evidence=evidence,
@@ -166,7 +186,7 @@ class _Reader:
             marker_header=probe.marker_header.lower(),
             user_agent=probe.user_agent,
             data=self._data(probe.data),
-            check_paths=self._check_paths(probe),
+            check_paths=self._check_paths(probe, node, targets),
             declared=self._checks(ground),
             secrets=secrets,
             listen=listen_address(probe.listen),
@@ -175,7 +195,9 @@ class _Reader:
             grace=probe.grace,
             log=probe.log,
             log_level=probe.log_level,
-            store=store_limits(self._single("store", service_schema.StoreTable), self._findings),
+            store=store_limits(store, self._findings),
+            database=Secret(store.url) if is_database(store.url) else None,
+            fleet=node,
             slos=MappingProxyType(slos),
             channels=MappingProxyType(channels),
             routes=routes(self._listed("route", service_schema.RouteTable), channels, targets, self._findings),
@@ -187,25 +209,11 @@ class _Reader:
                 PlannedDrill(check=CheckId(table.check), cron=table.cron, timezone=table.timezone, fault=table.fault)
                 for _, table, _ in self._listed("drill", service_schema.DrillTable)
             ),
-            controls=MappingProxyType({name: spec for name, (spec, _) in controls.items()}),
-            control_targets=MappingProxyType({target.name: target for _, target in controls.values()}),
+            controls=around.controls,
+            control_targets=around.control_targets,
             lines=MappingProxyType(dict(self._findings.lines)),
+            document=MappingProxyType(self._written),
         )
-
-    def _controls(
-        self, tables: Mapping[str, schema.RegionTable], targets: Mapping[str, Target]
-    ) -> dict[str, tuple[CheckSpec, Target]]:
-        found = {}
-        for name, table in tables.items():
-            if table.control is not None:
-                line = self._findings.line(("regions", name, "control")) or 1
-                spec, target = control(name, table.control, Source(file=str(self._path), line=line))
-                found[name] = spec, target
-                if target.name in targets:
-                    self._findings.error(
-                        ("targets", target.name), "the control of a region has that name", "give it another"
-                    )
-        return found
 
     def _single(self, key: str, model: type[T]) -> T:
         raw = self._document.get(key, {})
@@ -266,8 +274,14 @@ class _Reader:
             self._findings.error(("probe", "data"), "the home folder of '~' is not known", "write an absolute path")
             return self._path.parent.absolute()
 
-    def _check_paths(self, probe: schema.ProbeTable) -> tuple[Path, ...]:
+    def _check_paths(
+        self, probe: schema.ProbeTable, node: Fleet | None, targets: Mapping[str, Target]
+    ) -> tuple[Path, ...]:
         given = "checks" in probe.model_fields_set
+        if node is not None and not given and not targets:
+            return ()  # what it runs is published; folders beside its file are somebody else's
+        if node is not None and node.role is Role.AGENT:
+            given = False  # a path of which its region has no check was not sent
         paths = []
         for index, name in enumerate(probe.checks):
             path = self._path.parent / name

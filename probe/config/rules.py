@@ -22,7 +22,7 @@ def rules_of(config: Config, checks: Iterable[CheckSpec]) -> tuple[Rules, tuple[
     specs = {spec.id: spec for spec in checks}
     findings = Findings(str(config.path), config.lines)
     _judge_names(config, specs, findings)
-    judge_twins(specs, [region.name for region in config.regions], findings)
+    judge_twins(specs, config.all_regions, findings)
     objectives = [
         objective for slo in config.slos.values() for objective in _objectives(slo, _counted(slo, specs, findings))
     ]
@@ -42,7 +42,7 @@ def _watched(spec: CheckSpec, config: Config) -> Watched:
         id=spec.id,
         target=spec.target,
         cause=target.host if target else spec.target,
-        regions=spec.regions or tuple(region.name for region in config.regions),
+        regions=tuple(r for r in spec.regions or config.all_regions if config.only in (None, r)),
         every=spec.every,
         timeout=spec.timeout,
         promise=spec.description,

@@ -27,8 +27,16 @@ from probe.config.fields import (
     choice,
     one_of,
 )
-from probe.config.service_fields import CronText, HttpUrl, Listen, TimeZone
-from probe.config.service_schema import ChannelTable, DrillTable, MaintenanceTable, RouteTable, SloTable, StoreTable
+from probe.config.service_fields import Anchor, CronText, HttpUrl, Listen, TimeZone
+from probe.config.service_schema import (
+    ChannelTable,
+    DrillTable,
+    FleetTable,
+    MaintenanceTable,
+    RouteTable,
+    SloTable,
+    StoreTable,
+)
 from probe.config.table import Table
 from probe.core.exchange import PHASES
 from probe.core.target import BrowserKind, Evidence, EvidencePolicy, IpVersion
@@ -99,14 +107,25 @@ class DefaultsTable(Table):
     target: str | None = None
 
 
+class RegionTargetTable(Table):
+    """`[regions.NAME.targets.TARGET]`: what is otherwise with a target, seen from there."""
+
+    url: TargetUrl | None = None
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
+
+
 class RegionTable(Table):
     """`[regions.NAME]`."""
+
+    agent: Flag = False
 
     proxy: ProxyUrl | None = None
     source_address: IpAddress | None = None
     nameserver: NameServer | None = None
     ip_version: Annotated[IpVersion, choice(IpVersion, "version")] = IpVersion.ANY
-    control: HttpUrl | None = None
+    control: Annotated[tuple[Anchor, ...], OneOrMore] = ()
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
+    targets: dict[str, RegionTargetTable] = Field(default={})
 
 
 class TargetTable(Table):
@@ -223,6 +242,7 @@ SINGLE: dict[str, type[Table]] = {
     "evidence": EvidenceTable,
     "defaults": DefaultsTable,
     "store": StoreTable,
+    "fleet": FleetTable,
 }
 """Tables that stand once."""
 NAMED: dict[str, type[Table]] = {

@@ -25,7 +25,15 @@ _LONG_TOKEN: Final = 20
 """Characters from which it is in any case."""
 
 _FORMS: Final = "write ${env:NAME}, ${file:PATH}, or $${ for a plain ${"
-_PLAIN: Final = {("probe", "region"), ("probe", "data"), ("probe", "checks"), ("browser", "executable")}
+_PLAIN: Final = {
+    ("probe", "region"),
+    ("probe", "data"),
+    ("probe", "checks"),
+    ("browser", "executable"),
+    ("fleet", "role"),
+    ("fleet", "node"),
+    ("fleet", "evidence"),
+}
 """Keys whose value from the environment names a place, and would ruin every output if it were masked."""
 
 
@@ -122,13 +130,19 @@ def _secret_parts(piece: str, filled: str, path: KeyPath) -> Iterator[Secret]:
     """What of a variable's value is secret: all of it, unless its key names a place."""
     if path[:2] in _PLAIN:
         return
-    if len(path) == 3 and path[0] == "targets" and path[2] == "url":
+    if is_target_url(path):
         if "://" in piece:
             yield from _address_secrets(piece)
             return
         if piece in _host_and_port(filled).rpartition("@")[2]:
             return
     yield Secret(piece)
+
+
+def is_target_url(path: KeyPath) -> bool:
+    """Whether the address of a target stands at `path`, for all regions or for one."""
+    inner = path[2:] if path[:1] == ("regions",) else path
+    return len(inner) == 3 and inner[0] == "targets" and inner[2] == "url"
 
 
 def _host_and_port(url: str) -> str:
@@ -166,28 +180,70 @@ def literal_secrets(document: Mapping[str, Any]) -> Iterator[Secret]:
     raw document, which may be wrong in every other way.
     """
     for path, text in _strings(document, ()):
-        match path:
-            case ("targets", _, "secrets", *_):
+        yield from _secrets_at(path, text)
+
+
+def _secrets_at(path: KeyPath, text: str) -> Iterator[Secret]:
+    match path:
+        case ("targets", _, "secrets", *_):
+            yield Secret(text)
+        case ("channels", _, "url" | "urls" | "key", *_) | ("probe", "heartbeat_url"):
+            yield Secret(text)
+            yield from _tokens(text)
+        case ("targets" | "check" | "regions", _, "headers", str(name), *_) | (
+            "regions",
+            _,
+            "targets",
+            _,
+            "headers",
+            str(name),
+            *_,
+        ):
+            if is_secret_header(name):
                 yield Secret(text)
-            case ("channels", _, "url" | "urls" | "key", *_) | ("probe", "heartbeat_url"):
-                yield Secret(text)
-                yield from _tokens(text)
-            case ("targets" | "check", _, "headers", str(name), *_):
-                if is_secret_header(name):
-                    yield Secret(text)
-                    yield from _credentials(text)
-            case ("check", _, "json" | "form", *_) if _SECRET_NAME.search(str(path[-1])):
-                yield Secret(text)
-            case ("check", _, "path"):
-                yield from (
-                    Secret(value) for name, value in parse_qsl(text.partition("?")[2]) if _SECRET_NAME.search(name)
-                )
-            case _:
-                if "://" in text:
-                    try:
-                        yield from url_secrets(text)
-                    except ValueError:  # not a URL after all
-                        continue
+                yield from _credentials(text)
+        case ("check", _, "json" | "form", *_) if _SECRET_NAME.search(str(path[-1])):
+            yield Secret(text)
+        case ("check", _, "path"):
+            yield from (Secret(value) for name, value in parse_qsl(text.partition("?")[2]) if _SECRET_NAME.search(name))
+        case _ if "://" in text:
+            try:
+                yield from url_secrets(text)
+            except ValueError:  # not a URL after all
+                return
+
+
+_FILLED: Final = "\ue000"
+"""Stands for a reference: a private character that nobody writes."""
+
+
+def written_secrets(document: Mapping[str, Any]) -> Iterator[KeyPath]:
+    """The keys at which a secret itself is written, not where it is to be had. An alert's address is one if it holds a key.
+
+    `Bearer ${env:TOKEN}` is none.
+    """
+    for path, text in _strings(document, ()):
+        marked = _REFERENCE.sub(lambda found: "$${" if found["name"] is None else _FILLED, text)
+        places = {"", *((marked, _host(marked)) if path[:1] == ("channels",) and path[2:3] != ("key",) else ())}
+        found = (secret.reveal() for secret in _secrets_at(path, marked))
+        if any(_FILLED not in value and value not in places for value in found):
+            yield path
+
+
+def _host(url: str) -> str:
+    """The host that an address leads to, when it is one for sure: in `slack://TOKEN/…` a token stands there."""
+    place = _host_and_port(url).rpartition("@")[2].partition(":")[0]
+    return place if "." in place else ""
+
+
+def files_from(text: str, folder: Path) -> str:
+    """`text` with the relative paths in it that `${file:PATH}` names beginning at `folder`."""
+
+    def put(found: re.Match[str]) -> str:
+        source, _, name = (found["name"] or "").partition(":")
+        return f"${{file:{folder / Path(name).expanduser()}}}" if source == "file" and name else found[0]
+
+    return _REFERENCE.sub(put, text)
 
 
 def hidden_keys(document: Mapping[str, Any]) -> Iterator[KeyPath]:
@@ -196,6 +252,9 @@ def hidden_keys(document: Mapping[str, Any]) -> Iterator[KeyPath]:
     for name in channels if isinstance(channels, dict) else ():
         yield from (("channels", name, key) for key in ("url", "urls", "key"))
     yield ("probe", "heartbeat_url")
+    store = document.get("store")
+    if isinstance(store, dict) and "://" in str(store.get("url")):
+        yield ("store", "url")
 
 
 def _tokens(url: str) -> Iterator[Secret]:

@@ -10,7 +10,8 @@ from zoneinfo import available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator
 
-from probe.config.fields import VALUE, duration, size, type_name, web_address, wrong
+from probe.config.database import store_url
+from probe.config.fields import VALUE, Duration, duration, size, type_name, web_address, wrong
 from probe.core.cron import zone_of
 from probe.core.diagnostic import did_you_mean
 from probe.core.rules import Calendar
@@ -142,16 +143,38 @@ def _listen(value: str) -> str:
     return value
 
 
-def _store_url(value: str) -> str:
-    hint = 'write "sqlite"'
-    if value.startswith(("postgresql", "postgres")):
-        wrong("PostgreSQL comes with a later version", hint)
-    if value != "sqlite":
-        wrong(f"{VALUE} is not a store", hint)
+def _anchor(value: str) -> str:
+    if not value.startswith("dns:"):
+        return http_url(value)
+    name = value.removeprefix("dns:")
+    if not re.fullmatch(r"(?=.{1,253}$)([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", name):
+        wrong(f"{VALUE} is not a name to be resolved", 'such as "dns:example.org"')
     return value
 
+
+def _evidence_place(value: str) -> str:
+    words = ("database", "off")
+    if value not in words and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?", value):
+        near = did_you_mean(value, words)
+        hint = 'write "database", "off", or the bucket, "s3://bucket/prefix"'
+        wrong(f"{VALUE} is no place for evidence", near if near.startswith("did") else hint)
+    return value
+
+
+def _stale_after(value: timedelta) -> timedelta:
+    if value < SHORTEST_SILENCE:
+        wrong(f"{VALUE} is shorter than 15s", "a region that is just restarted must not be said to be silent")
+    return value
+
+
+SHORTEST_SILENCE: Final = timedelta(seconds=15)
 
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 ChannelUrl = Annotated[str, AfterValidator(_channel_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
-StoreUrl = Annotated[str, AfterValidator(_store_url)]
+Anchor = Annotated[str, AfterValidator(_anchor)]
+"""What shows that a network works: an `http(s)://` address, or a name to be resolved, `dns:NAME`."""
+StoreUrl = Annotated[str, AfterValidator(store_url)]
+EvidencePlace = Annotated[str, AfterValidator(_evidence_place)]
+Patience = Annotated[Duration, AfterValidator(_stale_after)]
+"""A duration without a word after which a region is silent."""

@@ -4,18 +4,21 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from probe.config.fields import Duration, OneOrMore, Text, choice
+from probe.config.fields import Count, Duration, Id, OneOrMore, Size, Text, at_least, choice
 from probe.config.service_fields import (
     Amount,
     ChannelUrl,
     CronText,
+    EvidencePlace,
     Moment,
     ObjectiveWindow,
+    Patience,
     Promise,
     Share,
     StoreUrl,
     TimeZone,
 )
+from probe.config.settings import Role
 from probe.config.table import Table
 from probe.core.fault import FaultKind
 from probe.core.rules import Severity
@@ -31,6 +34,18 @@ class StoreTable(Table):
     keep_hours: Duration = Field(default="400d", validate_default=True)
     keep_days: Duration = Field(default="1825d", validate_default=True)
     ballast: Amount = Field(default="32MiB", validate_default=True)
+
+
+class FleetTable(Table):
+    """`[fleet]`."""
+
+    role: Annotated[Role, choice(Role, "role")] = Role.ALL
+    node: Id | None = None
+    outbox: Size = Field(default="1GiB", validate_default=True)
+    catch_up: Annotated[Count, at_least(1, 100_000)] = 500
+    stale_after: Patience = Field(default="45s", validate_default=True)
+    evidence: EvidencePlace = "database"
+    fast_path: Annotated[tuple[str, ...], OneOrMore] = ()
 
 
 class LatencyTable(Table):

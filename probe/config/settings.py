@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from probe.core.check import CheckSpec
 from probe.core.diagnostic import Diagnostic
@@ -45,6 +47,46 @@ class StoreLimits:
     ballast: int = 32 * 2**20
 
 
+class Role(StrEnum):
+    """What a node of a fleet does."""
+
+    ALL = "all"
+    """It probes, and it judges and delivers for the whole fleet."""
+    AGENT = "agent"
+    """It only probes, from its own region."""
+    EVALUATE = "evaluate"
+    """It only judges and delivers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """How a node takes part in a fleet. `node` is its name there.
+
+    `outbox` is the bytes that may wait on its disk for the database, `catch_up` how many runs a second are delivered
+    after an absence. After `stale_after` without a word a region is said to be silent. `evidence` is where that of
+    failed runs goes: `database`, `off`, or `s3://bucket/prefix`. `fast_path` are the channels by which the node pages by
+    itself while it cannot reach the database.
+    """
+
+    node: str
+    role: Role = Role.ALL
+    outbox: int = 2**30
+    catch_up: int = 500
+    stale_after: timedelta = timedelta(seconds=45)
+    evidence: str = "database"
+    fast_path: tuple[str, ...] = ()
+
+    @property
+    def probes(self) -> bool:
+        """Whether it makes runs."""
+        return self.role is not Role.EVALUATE
+
+    @property
+    def judges(self) -> bool:
+        """Whether it judges and delivers."""
+        return self.role is not Role.AGENT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
     """The second promise of an objective: a share of runs (or of one step) takes no longer than `under`."""
@@ -74,8 +116,9 @@ class Slo:
 class Config:
     """Everything a config file says, checked.
 
-    `path` is the file as it was named; relative paths in it are relative to its folder. `regions` are all local
-    regions, `region` (where this process runs) first. `data` is absolute, `evidence_dir` lies below it. `declared` are
+    `path` is the file as it was named; relative paths in it are relative to its folder. `region` is where this process
+    runs; `regions` are those that it probes from, that one first; `all_regions` the names of all that the fleet probes
+    from, in a single node the same. `data` is absolute, `evidence_dir` lies below it. `declared` are
     the checks of the TOML file alone: `probe.loader.load_checks` adds those of the Python files under `check_paths`.
     `secrets` is every value that must not be shown: what the redactor is made of.
 
@@ -83,11 +126,15 @@ class Config:
     called every `heartbeat_every` while all is well, `grace` is how long a stop waits for runs, `log` is `console` or
     `json`. `routes` are complete: without any in the file there is one, to all channels. `controls` are unscheduled
     checks, by region; their targets are in `control_targets`.
+
+    The fleet's part: `database` is the URL of its PostgreSQL, `fleet` what this node does in it; both `None` for a
+    single node. `document` is what was read, before any `${…}` was filled in: what can be published.
     """
 
     path: Path
     region: Region = field(default_factory=lambda: Region(name="local"))
     regions: tuple[Region, ...] = ()
+    all_regions: tuple[str, ...] = ()
     targets: Mapping[str, Target] = field(default_factory=lambda: MappingProxyType({}))
     browser: BrowserSettings = field(default_factory=BrowserSettings)
     evidence: Evidence = field(default_factory=Evidence)
@@ -107,6 +154,8 @@ class Config:
     log: str = "console"
     log_level: str = "info"
     store: StoreLimits = field(default_factory=StoreLimits)
+    database: Secret | None = None
+    fleet: Fleet | None = None
     slos: Mapping[str, Slo] = field(default_factory=lambda: MappingProxyType({}))
     channels: Mapping[str, ChannelSettings] = field(default_factory=lambda: MappingProxyType({}))
     routes: tuple[Route, ...] = ()
@@ -116,11 +165,22 @@ class Config:
     control_targets: Mapping[str, Target] = field(default_factory=lambda: MappingProxyType({}))
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """Where each key of the file stands, for what is found out later."""
+    document: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     @property
     def folder(self) -> Path:
         """The folder of the config file: what relative paths are relative to."""
         return self.path.parent
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says what is watched, and not only what one node does in a fleet: then it can be published."""
+        return bool(self.targets)
+
+    @property
+    def only(self) -> str | None:
+        """The one region whose checks this node knows, when it is an agent."""
+        return self.region.name if self.fleet is not None and self.fleet.role is Role.AGENT else None
 
     @property
     def evidence_dir(self) -> Path:

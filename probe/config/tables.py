@@ -1,10 +1,8 @@
-"""Tables of the config → core types: targets, regions, the browser, `[[check]]`."""
+"""Tables of the config → core types: targets, the browser, `[[check]]`."""
 
 import contextlib
-from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
 
 from probe.config import pytest_file, schema
 from probe.config.declare import Ground, evidence_of, settle, slug
@@ -12,11 +10,10 @@ from probe.config.findings import Findings
 from probe.config.http_check import http_call
 from probe.config.lines import KeyPath
 from probe.config.validate import validate
-from probe.core.check import WHOLE_RUN, CheckId, CheckSpec, HttpCall, PytestFunction, Source
+from probe.core.check import WHOLE_RUN, CheckSpec, PytestFunction, Source
 from probe.core.diagnostic import Diagnostic, did_you_mean
-from probe.core.expectation import Expectation, Op, Subject
 from probe.core.secret import Secret
-from probe.core.target import BrowserSettings, Evidence, IpVersion, Region, Target
+from probe.core.target import BrowserSettings, Target
 
 
 def target(name: str, table: schema.TargetTable, folder: Path, findings: Findings) -> Target:
@@ -51,46 +48,6 @@ def _pem(name: str | None, path: KeyPath, folder: Path, findings: Findings) -> s
         )
         return None
     return str(file)
-
-
-def region(name: str, table: schema.RegionTable, findings: Findings) -> Region:
-    """A region; the family of its source address is one that it may use."""
-    address = table.source_address
-    if address and table.ip_version is not IpVersion.ANY and (":" in address) is not (table.ip_version is IpVersion.V6):
-        path = ("regions", name, "source_address")
-        findings.error(
-            path, f"{findings.show(path, address)} is not an IPv{table.ip_version} address, as ip_version wants"
-        )
-    return Region(
-        name=name,
-        proxy=Secret(table.proxy) if table.proxy else None,
-        source_address=address,
-        nameserver=table.nameserver,
-        ip_version=table.ip_version,
-    )
-
-
-CONTROL_TIMEOUT: Final = timedelta(seconds=5)
-WELL: Final = Expectation(subject=Subject.STATUS, op=Op.UNDER, value=500)
-"""What is expected of a control: that somebody out there answers."""
-
-
-def control(region: str, url: str, source: Source) -> tuple[CheckSpec, Target]:
-    """The check that tells whether a region can reach anything, and its target. It has no schedule: it is asked for."""
-    name = f"control.{region}"
-    spec = CheckSpec(
-        id=CheckId(name),
-        kind="http",
-        target=name,
-        every=timedelta(minutes=1),
-        timeout=CONTROL_TIMEOUT,
-        work=HttpCall(path=url, expectations=(WELL,)),
-        source=source,
-        description=f"{region} reaches what needs none of the targets",
-        regions=(region,),
-        evidence=Evidence.nothing(),
-    )
-    return spec, Target(name=name, url=url)
 
 
 def browser_settings(table: schema.BrowserTable, folder: Path) -> BrowserSettings:

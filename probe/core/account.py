@@ -18,7 +18,7 @@ from probe.core.state import Place
 from probe.core.verdict import ILL
 
 DOWN: Final = 0.75
-"""The share of bad runs from which customers are said to be shut out, rather than hindered."""
+"""The share of customers from which they are said to be shut out, rather than hindered."""
 PAGE_BURN: Final = 14.4
 """How many times too fast the error budget must burn for a page: 2 % of 30 days' in an hour (SRE workbook, chapter 5)."""
 PROMISE: Final = 0.999
@@ -63,12 +63,12 @@ def find(
     place, failure, run = told
     bad, runs = len(failed), len(facts)
     since = datetime.fromtimestamp(min(fact.began for fact in failed), UTC)
-    share = bad / runs
-    verdict = Verdict.REGIONAL if region is not None else _verdict(failed, share)
+    suffering = _suffering(facts)
+    verdict = Verdict.REGIONAL if region is not None else _verdict(failed, suffering)
     text = account(draft, watched, facts, regions, failure, since, waited)
     return Finding(
         verdict=verdict,
-        severity=_severity(draft, watched, verdict, share, names, regions),
+        severity=_severity(draft, watched, verdict, suffering, names, regions),
         regions=names,
         since=since,
         share=(bad + 0.5) / (runs + 1),
@@ -80,15 +80,14 @@ def find(
 
 
 def _start(trail: Sequence[Fact], evidence: Evidence, region: str | None) -> int:
-    """Where in a trail the trouble begins."""
-    if region is None and evidence.fail.since is not None:
-        return evidence.fail.first
-    begun = [
-        doubt.since
-        for name, doubt in evidence.doubts.items()
-        if doubt.since is not None and (region is None or name == region)
-    ]
-    since = min(begun, default=0.0)
+    """Where in a trail the trouble begins: of all regions together, or of those that are down by their own evidence."""
+    pool = evidence.fail
+    if region is None and pool.since is not None:
+        known, names = [pool.since], evidence.down()
+    else:
+        known, names = [], list(evidence.doubts) if region is None else [region]
+    begun = [since for name in names if (since := evidence.doubts[name].since) is not None]
+    since = min(known + begun, default=0.0)
     return next((i for i, fact in enumerate(trail) if not fact.ok and fact.began >= since), 0)
 
 
@@ -106,6 +105,18 @@ def _told(
     )
     alike = [item for item in found if (item[3].step or "", item[3].kind) == mode]
     return (alike or found)[0][2:] if found else None
+
+
+def _suffering(facts: Sequence[Fact]) -> float:
+    """The share of customers that suffer: of the regions that were looked at from, each with its own share of bad runs.
+
+    Where it fails more runs are made: counted alike, they would make half of the regions most of the customers.
+    """
+    runs: dict[str, tuple[int, int]] = {}
+    for fact in facts:
+        bad, of = runs.get(fact.region, (0, 0))
+        runs[fact.region] = bad + (not fact.ok), of + 1
+    return sum(bad / of for bad, of in runs.values()) / len(runs)
 
 
 def _verdict(failed: Sequence[Fact], share: float) -> Verdict:
@@ -182,8 +193,16 @@ def _controls(draft: Draft, names: Sequence[str]) -> str:
     fresh = [region for region in known if region.answered is not None and draft.now - region.answered <= ILL]
     if not fresh:
         return "no control run has answered yet"
+    if all(region.sampled is not None and draft.now - region.sampled <= ILL for region in fresh) and len(fresh) == len(
+        names
+    ):
+        return f"{_runs_from(names)} in the same second {'was' if len(names) == 1 else 'were'} well"
     fine = sum(region.blind is None and (region.ill is None or draft.now - region.ill > ILL) for region in fresh)
     return "control runs fine" if fine == len(names) else f"control runs fine in {fine} of {len(names)}"
+
+
+def _runs_from(names: Sequence[str]) -> str:
+    return f"a control run from {names[0]}" if len(names) == 1 else f"control runs from {', '.join(names)}"
 
 
 def _slow(

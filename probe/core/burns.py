@@ -12,22 +12,24 @@ from probe.core.incident import Incident, Verdict, What
 from probe.core.ledger import Counts, Ledger
 from probe.core.message import gone
 from probe.core.notification import Reason
-from probe.core.rules import Objective, Severity
+from probe.core.rules import Objective, Rules, Severity
 from probe.core.slo import SILENT, Burn, Noise, burning, cooled
 
+SLO: Final = "slo:"
+"""What the cause of an incident begins with that is about an objective whose checks have several causes."""
 SELDOM: Final = ((1e-6, "a million"), (1e-3, "a thousand"), (1e-2, "a hundred"))
 """Chances in words."""
 
 
-def cause_of(objective: Objective, draft: Draft) -> str:
+def cause_of(objective: Objective, rules: Rules) -> str:
     """What a burn is put down to: the host that all checks of the objective share, else the objective itself."""
-    causes = {draft.rules.checks[check].cause for check in objective.checks if check in draft.rules.checks}
-    return causes.pop() if len(causes) == 1 else f"slo:{objective.name}"
+    causes = {rules.checks[check].cause for check in objective.checks if check in rules.checks}
+    return causes.pop() if len(causes) == 1 else f"{SLO}{objective.name}"
 
 
 def watch(draft: Draft, objective: Objective) -> None:
     """See whether an objective burns, and tell it once. To be called when a bad run of it was counted."""
-    cause = cause_of(objective, draft)
+    cause = cause_of(objective, draft.rules)
     incident = _covering(draft, objective) or draft.incident(cause)
     told = incident is not None and objective.name in incident.burns
     if incident is not None and told and (incident.members or incident.severity is Severity.PAGE):
@@ -58,10 +60,12 @@ def watch(draft: Draft, objective: Objective) -> None:
 
 
 def _covering(draft: Draft, objective: Objective) -> Incident | None:
-    """The open incident that tells of the objective, or that its checks suffer from."""
+    """The open incident that tells of the objective, or that its checks suffer from. Our own trouble explains nothing."""
     for cause in draft.state.incidents:
         incident = draft.incident(cause)
-        if incident is not None and (objective.name in incident.burns or objective.checks & set(incident.members)):
+        if incident is None or incident.verdict is Verdict.PROBE_FAULT:
+            continue
+        if objective.name in incident.burns or objective.checks & set(incident.members):
             return incident
     return None
 

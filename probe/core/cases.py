@@ -10,16 +10,13 @@ from typing import Final
 from probe.core.account import Finding
 from probe.core.check import CheckId
 from probe.core.draft import Draft
-from probe.core.failure import Failure
 from probe.core.holds import FAIL
 from probe.core.incident import Incident, IncidentId, Member, Verdict, What
 from probe.core.notification import Reason
 from probe.core.rules import Severity, Watched
-from probe.core.run import Run, RunId
+from probe.core.run import RunId
 from probe.core.state import Opened, Place
 
-TROUBLE: Final = 3
-"""Runs in a row that could not be made, from which our own trouble is told."""
 JOINED_SHARE: Final = 0.5
 """The share of bad runs that is taken of a check that joined a known incident with one failure, until more is known."""
 
@@ -42,7 +39,7 @@ def tell(draft: Draft, watched: Watched, finding: Finding, run: RunId | None) ->
     incident = draft.incident(watched.cause)
     if incident is None:
         found_all = sorted([found, *_companions(draft, watched)], key=lambda member: (member.since, member.check))
-        _begin(draft, watched.cause, finding.verdict, finding.severity, found_all, run)
+        begin(draft, watched.cause, finding.verdict, finding.severity, found_all, run)
         return
     incident = _join(draft, incident, found, run)
     draft.raise_to(incident, finding.verdict, finding.severity, f"{watched.id}: {finding.evidence}", run)
@@ -85,8 +82,8 @@ def recovered(draft: Draft, watched: Watched, at: float) -> None:
     """A check has recovered: its first good run began at `at`. The last one ends the incident of its cause."""
     draft.put_check(watched.id, replace(draft.check(watched.id), verdict=Verdict.OK))
     incident = draft.incident(watched.cause)
-    if incident is not None and watched.id in incident.members and incident.members[watched.id].recovered is None:
-        leave(draft, incident, watched.id, datetime.fromtimestamp(at, UTC))
+    assert incident is not None  # only what is told is looked after (judge.consider)
+    leave(draft, incident, watched.id, datetime.fromtimestamp(at, UTC))
 
 
 def _member(watched: Watched, finding: Finding) -> Member:
@@ -133,7 +130,7 @@ def _companions(draft: Draft, watched: Watched) -> list[Member]:
     return found
 
 
-def _begin(
+def begin(
     draft: Draft, cause: str, verdict: Verdict, severity: Severity, members: Iterable[Member], run: RunId | None
 ) -> None:
     """Open an incident; or again the one that was resolved a moment ago: flapping is one incident."""
@@ -212,34 +209,7 @@ def resolve(draft: Draft, incident: Incident, at: datetime) -> None:
     lasted = timedelta(seconds=round((at - incident.since).total_seconds()))
     draft.put_incident(replace(incident, resolved=at), What.RESOLVED, f"after {lasted}")
     draft.announce(incident.cause, Reason.RESOLVED)
+    if incident.verdict is Verdict.PROBE_FAULT:
+        return  # it was us: that explains no bad run
     names = [o.name for check in incident.members for o in draft.rules.counted.get(check, ())]
     draft.explain((*names, *incident.burns))
-
-
-# --- our own trouble ------------------------------------------------------------------------------------------------
-
-
-def trouble(draft: Draft, run: Run, place: Place) -> None:
-    """Our own trouble: told once it has lasted, as one incident for a region. Never as the shop's."""
-    cause = f"probe:{run.region}"
-    if run.failure is None or place.errors < TROUBLE:
-        return
-    suffer(draft, cause, run, run.failure)
-
-
-def suffer(draft: Draft, cause: str, run: Run, failure: Failure) -> None:
-    """Open the incident of a region of ours, or join it."""
-    incident = draft.incident(cause)
-    member = Member(check=run.check, regions=(run.region,), since=run.started, run=run.id, failure=failure)
-    if incident is None:
-        _begin(draft, cause, Verdict.PROBE_FAULT, Severity.TICKET, (member,), run.id)
-    elif run.check not in incident.members or incident.members[run.check].recovered is not None:
-        joined = replace(incident, members={**incident.members, run.check: member})
-        draft.put_incident(joined, What.JOINED, f"{run.check}: {failure}", run.id)
-
-
-def able(draft: Draft, run: Run) -> None:
-    """A run that could be made: if we had trouble with this check, it is over."""
-    incident = draft.incident(f"probe:{run.region}")
-    if incident is not None and (member := incident.members.get(run.check)) and member.recovered is None:
-        leave(draft, incident, run.check, run.started)

@@ -45,6 +45,16 @@ class HttpCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Anchors:
+    """What needs nothing of any target, and so shows whether a region's network works: what a control run asks, all at once.
+
+    `names` are `http(s)://` addresses and names to be resolved, `dns:NAME`; one that answers is enough.
+    """
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """A user's coroutine function, by file and name: run in a worker process, never in ours."""
 
@@ -80,7 +90,7 @@ class CheckSpec:
 
     With `cron` the schedule is that, and `every` is the longest time between two of its runs.
 
-    `kind` is what users see: `http`, `browser` or `playwright-pytest`.
+    `kind` is what users see: `http`, `browser` or `playwright-pytest`; `control` for the control of a region.
     """
 
     id: CheckId
@@ -88,7 +98,7 @@ class CheckSpec:
     target: str
     every: timedelta
     timeout: timedelta
-    work: HttpCall | Function | PytestFunction
+    work: HttpCall | Anchors | Function | PytestFunction
     source: Source
     description: str = ""
     steps: tuple[str, ...] = ()
@@ -113,9 +123,11 @@ class CheckSpec:
         """The name in the registry of the prober that executes it."""
         if isinstance(self.work, HttpCall):
             return "http"
+        if isinstance(self.work, Anchors):
+            return "control"
         return "function" if isinstance(self.work, Function) else "playwright-pytest"
 
     @property
     def needs_browser(self) -> bool:
         """Whether a run of it starts a browser."""
-        return not isinstance(self.work, HttpCall) and self.work.browser is not None
+        return not isinstance(self.work, HttpCall | Anchors) and self.work.browser is not None

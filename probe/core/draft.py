@@ -106,7 +106,9 @@ class Draft:
     def ask_control(self, name: str) -> None:
         """Ask for a control run of a region, where it has one, unless that was done a moment ago."""
         control, region = self.rules.controls.get(name), self.region(name)
-        if control is None or (region.tried is not None and self.now <= region.tried + _again(region)):
+        if control is None or region.silent is not None:
+            return
+        if region.tried is not None and self.now <= region.tried + _again(region):
             return
         if region.answered is None or self.now - region.answered > AGAIN:
             unanswered = region.asked is not None and (region.answered is None or region.answered < region.asked)

@@ -6,7 +6,7 @@ from typing import Any
 
 from probe.core.exchange import Certificate, Exchange, Phases, Tls
 from probe.core.failure import Failure
-from probe.core.run import Run, Step
+from probe.core.run import Control, Run, Step
 
 SCHEMA = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -51,6 +51,7 @@ def encode_run(run: Run) -> dict[str, Any]:
         "log": list(seen.log),
         "trace_id": seen.trace_id,
         "stopped_before": seen.stopped_before,
+        "control": None if seen.control is None else _control(seen.control),
     }
 
 
@@ -71,6 +72,15 @@ def timestamp(moment: datetime) -> str:
     '2026-11-23T03:00:00.000Z'
     """
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _control(control: Control) -> dict[str, Any]:
+    return {
+        "well": control.well,
+        "at": timestamp(control.at),
+        "duration": seconds(control.seconds),
+        "text": control.text,
+    }
 
 
 def _step(step: Step) -> dict[str, Any]:

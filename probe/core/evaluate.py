@@ -1,10 +1,11 @@
 """The whole judgement: one pure fold over events. Nothing else decides anything."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from probe.core import burns, cases
+from probe.core import burns, cases, ours
 from probe.core.announce import escalation_due, reminder_due
 from probe.core.check import CheckId
 from probe.core.draft import Draft
@@ -12,20 +13,22 @@ from probe.core.duration import format_duration
 from probe.core.fact import Fact, fact_of
 from probe.core.holds import region_of
 from probe.core.incident import IncidentId, What
-from probe.core.judge import came_to_nothing, consider, forgive, observe
+from probe.core.judge import came_to_nothing, consider, observe
+from probe.core.network import control, is_void, sample, suspects
 from probe.core.notification import Reason
-from probe.core.place import after, taken_back, tallies_of
+from probe.core.place import after, tallies_of
 from probe.core.rules import Rules, Watched
-from probe.core.run import Outcome, Run, Why
-from probe.core.state import Change, CheckState, Place, State
-from probe.core.verdict import ill
+from probe.core.run import Outcome, Run, Slot, Why
+from probe.core.silence import stale_region
+from probe.core.state import Change, Place, State, Tally
+from probe.core.verdict import PATIENCE, ill
 
 RECHECK: Final = timedelta(minutes=1)
 """How often a region that is blind is looked at again."""
 
 
-LASTING: Final = timedelta(minutes=2)
-"""How long a region must be blind before that is told: most trouble of a network is over by then."""
+NEWS: Final = timedelta(minutes=1)
+"""How long what was seen of a check that seldom runs is news, beyond what one waits for: a database takes less to fail over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,39 @@ class Overdue:
     began: datetime
 
 
-Event = Run | Tick | Overdue | Acknowledge | Mute
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """A run that came too late to say anything about the present (`is_late`): it is counted, and nothing else."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Nothing is heard from a region since then; `None`: it is heard again (core/silence.py says when)."""
+
+    region: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTrouble:
+    """A run of a check that is judged elsewhere, which concerns us (`ours.concerns_us`): for whoever tells our trouble."""
+
+    run: Run
+
+
+Event = Run | Tick | Overdue | Acknowledge | Mute | Late | Silence | OwnTrouble
+
+
+def is_late(run: Run, watched: Watched | None, now: datetime) -> bool:
+    """Whether a run ended so long ago that it says nothing about the present. `watched` is its check, if there is one.
+
+    What is asked for is waited for as long as its timeout and `PATIENCE`; and the last that is known of a place is news
+    until the next run from there has ended, but for no longer than `NEWS`.
+    """
+    waited = PATIENCE if watched is None else watched.timeout + PATIENCE + min(watched.every, NEWS)
+    return now - run.ended > waited
 
 
 def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
@@ -70,7 +105,7 @@ def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
     draft = Draft(state, rules, now)
     if isinstance(event, Run):
         if event.why is Why.CONTROL:
-            _control(draft, event)
+            control(draft, event)
         elif (watched := rules.checks.get(event.check)) is not None:
             _run(draft, event, watched)
         elif event.slot is not None:  # it was removed meanwhile: should it come back, its slots go on from here
@@ -81,6 +116,13 @@ def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
     elif isinstance(event, Overdue):
         if (watched := draft.rules.checks.get(event.check)) is not None:
             _overdue(draft, event, watched)
+    elif isinstance(event, Late):
+        if (watched := rules.checks.get(event.run.check)) is not None and event.run.why is not Why.CONTROL:
+            _late(draft, event.run, watched)
+    elif isinstance(event, Silence):
+        ours.hush(draft, event.region, event.since)
+    elif isinstance(event, OwnTrouble):
+        ours.hear(draft, event.run)
     else:
         _command(draft, event)
     return draft.change()
@@ -92,27 +134,33 @@ def evaluate(state: State, event: Event, rules: Rules, now: datetime) -> Change:
 def _run(draft: Draft, run: Run, watched: Watched) -> None:
     check = draft.check(run.check)
     before = check.places.get(run.region) or Place()
-    void = _is_void(draft, run, watched)
+    if run.outcome is Outcome.FAILED and run.observation.control is not None:
+        sample(draft, run, run.observation.control)
+        check = draft.check(run.check)
+        before = check.places.get(run.region) or Place()
+    void = is_void(draft, run, watched)
     counted = draft.rules.counted.get(run.check, ())
     tallies = tallies_of(run, counted, watched, draft.now) if counted else ()
     if void:
-        tallies = tuple(replace(tally, bad=0, lost=tally.lost + tally.bad) for tally in tallies)
+        tallies = _lost(tallies)
     draft.count(tallies)
     if void and run.outcome is Outcome.FAILED:
         # The region cannot even reach what needs nothing of the target: this says nothing.
-        draft.put_place(run.check, run.region, replace(before, slot=run.slot or before.slot, outcome=run.outcome))
+        slot = run.slot or before.slot
+        place = replace(before, slot=slot, outcome=run.outcome, errors=0, trouble=None)
+        draft.put_place(run.check, run.region, place)
         came_to_nothing(draft, watched, run.region)
-        cases.able(draft, run)
+        ours.able(draft, run.region, run.check, run.started)
         return
     if run.outcome not in (Outcome.PASSED, Outcome.FAILED):
         place = after(before, run)
         draft.put_place(run.check, run.region, place)
         came_to_nothing(draft, watched, run.region)
         if run.outcome is Outcome.ERRORED:
-            cases.trouble(draft, run, place)
+            ours.trouble(draft, run, place.errors)
         return
     if draft.state.incidents:
-        cases.able(draft, run)
+        ours.able(draft, run.region, run.check, run.started)
     troubled = before.fails > 0 and any(not f.ok and f.region == run.region and not f.overdue for f in check.trail)
     place = after(before, run, tallies, troubled=troubled)
     observe(draft, watched, check, fact_of(run), {**check.places, run.region: place})
@@ -127,17 +175,30 @@ def _run(draft: Draft, run: Run, watched: Watched) -> None:
             burns.watch(draft, objective)
 
 
-def _is_void(draft: Draft, run: Run, watched: Watched) -> bool:
-    """Whether what fails where a run was made says nothing of the target."""
-    region = draft.regions.get(run.region)
-    if region is None or (region.blind is None and region.ill is None):
-        return False
-    return run.region in ill(watched, draft.regions, draft.now)
+def _late(draft: Draft, run: Run, watched: Watched) -> None:
+    """A run that says nothing about the present: counted for when it was due, by what it knows of itself."""
+    counted, control = draft.rules.counted.get(run.check, ()), run.observation.control
+    tallies = tallies_of(run, counted, watched, draft.now)
+    if control is not None and not control.well:
+        tallies = _lost(tallies)
+    draft.count(tallies)
+    place = draft.check(run.check).places.get(run.region) or Place()
+    if run.slot is not None and _is_later(run.slot, place.slot):
+        draft.put_place(run.check, run.region, replace(place, slot=run.slot))
+
+
+def _is_later(slot: Slot, than: Slot | None) -> bool:
+    return than is None or slot.due > than.due
+
+
+def _lost(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
+    """What counted as bad, as lost: our own network was at fault."""
+    return tuple(replace(tally, bad=0, lost=tally.lost + tally.bad) for tally in tallies)
 
 
 def _for_others(draft: Draft, run: Run) -> None:
     """A run that was asked for as the twin of another check, which is suspected."""
-    for watched in _suspects(draft):
+    for watched in suspects(draft):
         if watched.confirm_with == run.check and run.region in watched.regions:
             check = draft.check(watched.id)
             observe(draft, watched, check, fact_of(run, twin=True), check.places)
@@ -155,59 +216,11 @@ def _overdue(draft: Draft, event: Overdue, watched: Watched) -> None:
     observe(draft, watched, check, fact, check.places)
 
 
-def _control(draft: Draft, run: Run) -> None:
-    """A control run: what needs nothing of any target works from a region, or it does not."""
-    name, region = run.region, draft.region(run.region)
-    if run.outcome in (Outcome.MISSED, Outcome.ABORTED):
-        return
-    if run.outcome is Outcome.PASSED:
-        draft.put_region(name, replace(region, answered=draft.now, blind=None, failure=None, run=None))
-        cases.able(draft, run)
-        for watched in _suspects(draft):
-            consider(draft, watched)
-        return
-    draft.put_region(
-        name,
-        replace(
-            region,
-            answered=draft.now,
-            blind=region.blind or run.started,
-            ill=draft.now,
-            failure=run.failure,
-            run=run.id,
-        ),
-    )
-    if region.blind is None:
-        for watched in _suspects(draft):
-            _forgive(draft, watched, name)
-    if run.failure is not None and region.blind is not None and draft.now - region.blind >= LASTING:
-        cases.suffer(draft, f"probe:{name}", run, run.failure)
-
-
-def _forgive(draft: Draft, watched: Watched, region: str) -> None:
-    """It was us: what failed in a region that has gone blind was nothing, and counts as lost."""
-    if region not in ill(watched, draft.regions, draft.now):
-        return
-    check = draft.check(watched.id)
-    if check.opened:
-        return
-    place = check.places.get(region)
-    if place is not None and place.fails:
-        draft.count(taken_back(place.bad))
-        draft.put_place(watched.id, region, Place(slot=place.slot, outcome=place.outcome))
-    forgive(draft, watched, region)
-    consider(draft, watched)
-
-
-def _suspects(draft: Draft) -> list[Watched]:
-    return [draft.rules.checks[check] for check in sorted(draft.state.suspects) if check in draft.rules.checks]
-
-
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
 def _tick(draft: Draft) -> None:
-    for watched in _suspects(draft):
+    for watched in suspects(draft):
         consider(draft, watched)
     for cause in sorted(draft.state.incidents):
         _look_after(draft, cause)
@@ -226,10 +239,8 @@ def _look_after(draft: Draft, cause: str) -> None:
             and incident.members[check].recovered is None
         ):
             # Should it come back and still fail, that is another incident, with a beginning and keys of its own.
-            places = draft.check(check).places.items()
-            draft.put_check(
-                check, CheckState(places={name: Place(slot=p.slot, outcome=p.outcome) for name, p in places})
-            )
+            if check in draft.state.checks:  # else it is judged elsewhere
+                draft.put_check(check, draft.check(check).anew())
             cases.leave(draft, incident, check, draft.now, " is no longer watched")
     if (incident := draft.incident(cause)) is not None and not incident.members:
         burns.end(draft, incident)
@@ -248,10 +259,12 @@ def _look_after(draft: Draft, cause: str) -> None:
 
 def _is_watched(check: CheckId, cause: str, rules: Rules) -> bool:
     """Whether anything of a check could still be put down to a cause; a reload may have given it another one."""
+    if (region := stale_region(cause)) is not None:
+        return ours.is_watched_from(region, rules)
+    if cause.startswith(ours.PROBE):
+        return rules.watched(check) is not None or check in rules.controls.values()
     watched = rules.checks.get(check)
-    if watched is None:
-        return check in rules.controls.values()
-    return watched.cause == cause or cause.startswith("probe:")
+    return watched is not None and watched.cause == cause
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from probe.core.holds import FAIL, SLOW, Held, healed, key_of, patience, region_
 from probe.core.incident import Verdict
 from probe.core.rules import Severity, Watched
 from probe.core.run import RunId
-from probe.core.state import Opened
+from probe.core.state import CheckState, Opened
 from probe.core.verdict import awaits_control
 
 TICKET_AFTER: Final = 120.0
@@ -34,7 +34,7 @@ def open_what_is_certain(
         check = replace(check, held={key: held for key, held in check.held.items() if _is_watched_from(key, watched)})
         draft.put_check(watched.id, check)
     down = [name for name in evidence.down() if name in regions]
-    many = _many(evidence, down, regions, check.trail[-1].ended)
+    many = _many(check, evidence, down, regions)
     begun = [since for name in down if (since := evidence.doubts[name].since) is not None]
     since = min(begun) if many and pool.firm < bounds.needed and begun else pool.since
     lasted = max([pool.last, *(evidence.doubts[name].last for name in down)])
@@ -78,7 +78,7 @@ def _worsen(draft: Draft, watched: Watched, evidence: Evidence, regions: tuple[s
             cases.tell(draft, watched, replace(finding, verdict=Verdict.DOWN), None)
 
 
-def _many(evidence: Evidence, down: list[str], regions: tuple[str, ...], now: float) -> bool:
+def _many(check: CheckState, evidence: Evidence, down: list[str], regions: tuple[str, ...]) -> bool:
     """Whether several regions are down, each by its own evidence: two do, where it is the service that answers badly."""
     doubts = [evidence.doubts[name] for name in down]
     if len(down) < 2 or not any(doubt.classified for doubt in doubts):
@@ -87,8 +87,12 @@ def _many(evidence: Evidence, down: list[str], regions: tuple[str, ...], now: fl
         return True
     if len(down) < evidence.limits.regions:
         return False
-    began = min(doubt.since for doubt in doubts if doubt.since is not None)
-    return len(down) == len(regions) or now - began >= MANY
+    keys = [key_of(name) for name in down]
+    known = [trouble.since for key in keys for trouble in (check.held.get(key), check.opened.get(key)) if trouble]
+    began = min(
+        [*known, *(doubt.since for doubt in doubts if doubt.since is not None)]
+    )  # a trail goes back only so far
+    return len(down) == len(regions) or check.trail[-1].ended - began >= MANY
 
 
 def _gate(

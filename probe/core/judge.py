@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from probe.core.cases import is_told
 from probe.core.confirm import PROBED, SLOW_STILL, SLOW_SUSPICIOUS, SUSPICIOUS, Suspicion, Wish, probes_of, round_of
 from probe.core.detector import SLOW_BIN, Evidence, commonest, limits, points_of, weigh
 from probe.core.draft import Draft
@@ -14,7 +15,7 @@ from probe.core.recovery import recover
 from probe.core.rules import Watched
 from probe.core.state import CheckState, Place
 from probe.core.trail import cut, insert, learn, settle, without, without_overdue
-from probe.core.verdict import PATIENCE, ill, speaking
+from probe.core.verdict import PATIENCE, speaking
 
 
 def observe(draft: Draft, watched: Watched, check: CheckState, fact: Fact, places: Mapping[str, Place]) -> None:
@@ -63,8 +64,10 @@ def consider(draft: Draft, watched: Watched, fact: Fact | None = None) -> None:
     if not check.trail:
         draft.put_check(watched.id, replace(check, suspicion=None))
         return
-    void = ill(watched, draft.regions, draft.now)
-    regions = speaking(check, watched, void, draft.now)
+    if check.opened and not is_told(draft, watched):  # its incident was left behind with its former cause
+        draft.put_check(watched.id, check.anew())
+        return
+    regions = speaking(check, watched, draft.regions, draft.now)
     evidence = _weigh(draft, watched, regions)
     if _is_cool(draft.check(watched.id), evidence):
         _forget(draft, watched, evidence)

@@ -11,6 +11,7 @@ from probe.core.incident import Incident, Member, Verdict
 from probe.core.notification import Message, Reason
 from probe.core.rules import Rules, Severity, Watched
 from probe.core.run import SLOW_KINDS
+from probe.core.silence import STALE, stale_region
 
 WORDS: Final = {
     Verdict.DOWN: "DOWN",
@@ -35,9 +36,13 @@ def compose(
     first = incident.first
     failure = None if first is None else first.failure
     regions = tuple(sorted({region for member in incident.members.values() for region in member.regions}))
+    silent = stale_region(incident.cause) is not None
     checks = tuple(incident.members) or tuple(watched.id for watched in checks_of(incident, rules))
+    checks = () if silent else checks
     reproduce = f"probe check {first.check if first else ' '.join(checks)} --once"
-    if first is not None and len(first.regions) == 1:
+    if silent:
+        reproduce = "probe fleet status"
+    elif first is not None and len(first.regions) == 1:
         reproduce += f" --region {first.regions[0]}"
     message = Message(
         title=_title(incident, reason),
@@ -47,7 +52,7 @@ def compose(
         since=incident.since,
         resolved=incident.resolved,
         checks=checks,
-        targets=tuple(sorted({rules.checks[check].target for check in checks if check in rules.checks})),
+        targets=tuple(sorted({watched.target for check in checks if (watched := rules.watched(check)) is not None})),
         regions=regions,
         step=None if failure is None else failure.step,
         cause=incident.cause,
@@ -65,7 +70,7 @@ def checks_of(incident: Incident, rules: Rules) -> tuple[Watched, ...]:
     checks = incident.members or dict.fromkeys(
         check for name in incident.burns if name in rules.objectives for check in sorted(rules.objectives[name].checks)
     )
-    return tuple(rules.checks[check] for check in checks if check in rules.checks)
+    return tuple(watched for check in checks if (watched := rules.watched(check)) is not None)
 
 
 def evidence_of(incident: Incident) -> str:
@@ -78,11 +83,12 @@ def evidence_of(incident: Incident) -> str:
 
 def _title(incident: Incident, reason: Reason) -> str:
     """One line: the state, whose it is, and what is known of the reason."""
-    place = incident.cause.removeprefix("probe:").removeprefix("slo:")
+    place, silent = place_of(incident.cause), stale_region(incident.cause) is not None
     if reason is Reason.RESOLVED:
         lasted = _span(incident.since, incident.resolved or incident.since)
-        return f"RESOLVED: {place} was {incident.verdict.replace('_', ' ')} for {lasted}"
-    word = WORDS[incident.verdict]
+        was = "silent" if silent else incident.verdict.replace("_", " ")
+        return f"RESOLVED: {place} was {was} for {lasted}"
+    word = "SILENT" if silent else WORDS[incident.verdict]
     if incident.verdict is Verdict.REGIONAL:
         word = f"DOWN FROM {', '.join(sorted({r for m in incident.members.values() for r in m.regions}))} ONLY"
     mark = MARKS.get(reason, "AGAIN " if incident.relapses and reason is Reason.OPENED else "")
@@ -90,9 +96,20 @@ def _title(incident: Incident, reason: Reason) -> str:
     first = incident.first
     if first is None:
         return f"{head}, {next(iter(incident.burns.values()), '').partition('; ')[0]}"  # what was counted
+    if silent:
+        return f"{head}, {first.failure.message}"
     step = f' at step "{first.failure.step}"' if first.failure.step else ""
     what = _suffering(incident.verdict, first)
     return f"{head}, {first.check} {what}{step}: {first.failure.layer}: {_one_line(first.failure.message)}"
+
+
+def place_of(cause: str) -> str:
+    """What an incident is about, for a title: a host, a region of ours, or an objective.
+
+    >>> place_of("probe:eu-west")
+    'eu-west'
+    """
+    return cause.removeprefix("probe:").removeprefix(STALE).removeprefix("slo:")
 
 
 def _suffering(verdict: Verdict, first: Member) -> str:
@@ -109,6 +126,10 @@ def _lines(
 ) -> Iterable[tuple[str, str]]:
     """The facts, most wanted first."""
     first = incident.first
+    if first is not None and stale_region(incident.cause) is not None:
+        yield from _silent(incident, first, now)
+        yield from _end(incident, reproduce)
+        return
     if incident.verdict is Verdict.PROBE_FAULT:
         yield "Means", "probe's own trouble; it says nothing about the shop, which is not watched from there meanwhile"
     elif incident.verdict is Verdict.BLOCKED:
@@ -128,8 +149,7 @@ def _lines(
             yield "Address", failure.url
     if text := evidence_of(incident):
         yield "Evidence", text
-    times = "" if not incident.relapses else f"; came back {_times(incident.relapses)}"
-    yield "Since", f"{_moment(incident.since)} ({_span(incident.since, incident.resolved or now)}{times})"
+    yield "Since", f"{_moment(incident.since)} ({_span(incident.since, incident.resolved or now)}{_again(incident)})"
     if incident.resolved is not None:
         yield "Until", _moment(incident.resolved)
     if incident.members:
@@ -139,6 +159,25 @@ def _lines(
         yield "Burning", text
     for name, left in budgets:
         yield "Budget", f"{name}: {budget_words(left)}"
+    yield from _end(incident, reproduce)
+
+
+def _silent(incident: Incident, silent: Member, now: datetime) -> Iterable[tuple[str, str]]:
+    """What is to be said of a region that is not heard."""
+    yield "Means", "the region may be away, or only its way to the database; it says nothing about the shop"
+    if incident.resolved is None:
+        yield "Judged", silent.evidence
+    yield "Since", f"{_moment(silent.since)} ({_span(silent.since, incident.resolved or now)}{_again(incident)})"
+    if incident.resolved is not None:
+        yield "Until", _moment(incident.resolved)
+
+
+def _again(incident: Incident) -> str:
+    return f"; came back {_times(incident.relapses)}" if incident.relapses else ""
+
+
+def _end(incident: Incident, reproduce: str) -> Iterable[tuple[str, str]]:
+    """What every message ends with."""
     if incident.acknowledged is not None:
         yield "Taken by", incident.acknowledged_by
     if incident.resolved is None:

@@ -57,7 +57,8 @@ KEPT: Final = 100
 def tallies_of(run: Run, objectives: Sequence[Objective], watched: Watched, now: datetime) -> tuple[Tally, ...]:
     """What a run counts for. Only the schedule counts: runs made on suspicion would count trouble several times.
 
-    A run that stands for many missed slots is lost as often, spread over the hours in which they were due.
+    A run that stands for many slots counts as often, spread over the hours in which they were due. Where they all
+    passed, nothing is known of their steps, or of how long they took.
     """
     if run.slot is None or run.why is not Why.SCHEDULED or not objectives:
         return ()
@@ -73,7 +74,14 @@ def tallies_of(run: Run, objectives: Sequence[Objective], watched: Watched, now:
         due = min(slot.due + number * watched.every, max(now, slot.due))
         hour = max(slot.due, due - timedelta(seconds=due.timestamp() % HOUR))
         hours[hour] = hours.get(hour, 0) + 1
-    return tuple(Tally(objective=o.name, at=hour, lost=lost) for o in objectives for hour, lost in hours.items())
+    passed = run.outcome is Outcome.PASSED and run.maintenance is None
+    return tuple(
+        Tally(objective=o.name, at=hour, good=count)
+        if passed and o.step is None and o.under is None
+        else Tally(objective=o.name, at=hour, lost=count)
+        for o in objectives
+        for hour, count in hours.items()
+    )
 
 
 def taken_back(tallies: Iterable[Tally]) -> tuple[Tally, ...]:

@@ -1,7 +1,7 @@
 """What judgement needs to know of the configuration: what is watched, what is promised, and who is told."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -90,7 +90,9 @@ class Route:
 class Rules:
     """Everything that judgement goes by. `controls` names the control check of a region, where it has one.
 
-    `counted` gives the objectives that a check counts for.
+    `counted` gives the objectives that a check counts for. In a fleet the checks are judged in parts (core/shards.py):
+    `known` are checks that are judged in another part, which are named here, and routed by, when they suffer from
+    trouble of our own. `own` says whether that trouble is told from here.
     """
 
     checks: Mapping[CheckId, Watched] = field(default_factory=lambda: MappingProxyType({}))
@@ -98,6 +100,8 @@ class Rules:
     routes: tuple[Route, ...] = ()
     windows: tuple[Window, ...] = ()
     controls: Mapping[str, CheckId] = field(default_factory=lambda: MappingProxyType({}))
+    known: Mapping[CheckId, Watched] = field(default_factory=lambda: MappingProxyType({}))
+    own: bool = True
     counted: Mapping[CheckId, tuple[Objective, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,3 +110,25 @@ class Rules:
             for check in objective.checks:
                 found[check] = (*found.get(check, ()), objective)
         object.__setattr__(self, "counted", MappingProxyType(found))
+
+    def watched(self, check: CheckId) -> Watched | None:
+        """A check, wherever it is judged; `None`: there is none of that id any more."""
+        return self.checks.get(check) or self.known.get(check)
+
+    def regions(self) -> tuple[str, ...]:
+        """All regions that anything is watched from, in order."""
+        every = (*self.checks.values(), *self.known.values())
+        return tuple(sorted({region for watched in every for region in watched.regions}))
+
+    def within(self, regions: Collection[str]) -> "Rules":
+        """The rules for runs from some of the regions alone: what a node of a fleet judges by while it is cut off.
+
+        Objectives stay, with the checks that are left: what was counted elsewhere is not known here.
+        """
+        checks = {
+            check: replace(watched, regions=here)
+            for check, watched in self.checks.items()
+            if (here := tuple(region for region in watched.regions if region in regions))
+        }
+        controls = {region: check for region, check in self.controls.items() if region in regions}
+        return replace(self, checks=MappingProxyType(checks), controls=MappingProxyType(controls))

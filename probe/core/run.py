@@ -134,6 +134,20 @@ class HostLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A control sample, taken in the same second as a run failed: whether what needs nothing of its target worked.
+
+    `at` is when it was begun, `seconds` how long it took, `text` what was seen, in words: `https://anchor.example
+    answered 204`. It is the proof that our own network worked, or that it did not.
+    """
+
+    well: bool
+    at: datetime
+    seconds: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What a prober saw: everything about a run that only the prober knows."""
 
@@ -157,6 +171,8 @@ class Observation:
     """The step before which it was ended, for its side effects: nothing was seen of it. `None`: it went to its end."""
     drill: DrillNotes | None = None
     """What a run of a drill noted for it; of other runs nothing."""
+    control: Control | None = None
+    """The control sample that was taken as it failed; `None`: it did not, or its region has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +181,7 @@ class Slot:
 
     `number` goes up by one from slot to slot and is never given twice, whatever clocks do; `due` is when. Slots that
     pass one after the other without anything being done share one `missed` run: it stands for `count` slots, of which
-    `number` and `due` are the first.
+    `number` and `due` are the first. So do, where a full disk made it necessary, slots whose runs all passed.
     """
 
     number: int

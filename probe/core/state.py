@@ -87,6 +87,10 @@ class CheckState:
     purse: Purse = FULL
     verdict: Verdict = Verdict.OK
 
+    def anew(self) -> "CheckState":
+        """The state from which it is judged as if it were new, but for its slots."""
+        return CheckState(places={name: Place(slot=p.slot, outcome=p.outcome) for name, p in self.places.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionState:
@@ -94,7 +98,9 @@ class RegionState:
 
     `blind` is since when it does not: what fails there now says nothing about targets; `ill` is when a control run
     failed last. `asked` is when a control run was first asked for that has not answered, `tried` when one was last asked for,
-    `answered` when the last one ended.
+    `answered` when the last one ended, or a control sample was well that was taken as a run failed; `sampled` is when
+    that was last. `silent` is since when nothing was heard from the region: it takes no part in any judgement.
+    `errors` are the runs in a row that could not be made there, by check, where these are not judged here.
     """
 
     blind: datetime | None = None
@@ -104,6 +110,9 @@ class RegionState:
     answered: datetime | None = None
     failure: Failure | None = None
     run: RunId | None = None
+    sampled: datetime | None = None
+    silent: datetime | None = None
+    errors: Mapping[CheckId, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from probe.core.secret import Secret
@@ -55,11 +56,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What is otherwise with a target in one region: its address, if given, and headers beside its own."""
+
+    url: str | None = None
+    headers: Mapping[str, Secret] = field(default_factory=lambda: _NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """Where runs leave from, and how (the egress).
 
     `proxy` is an `http://`, `socks5://` or `socks5h://` URL. `source_address` is a local IP address to bind to.
-    `nameserver` is `host` or `host:port` of the resolver to ask instead of the system's.
+    `nameserver` is `host` or `host:port` of the resolver to ask instead of the system's. `headers` go with every request
+    to a target's own origin from here; `targets` says what is otherwise with which target.
     """
 
     name: str
@@ -67,6 +77,30 @@ class Region:
     source_address: str | None = None
     nameserver: str | None = None
     ip_version: IpVersion = IpVersion.ANY
+    headers: Mapping[str, Secret] = field(default_factory=lambda: _NONE, hash=False)
+    targets: Mapping[str, Override] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+
+def target_in(region: Region, target: Target) -> Target:
+    """The target as it is for runs from a region: with the region's headers, and its own address if it has one there.
+
+    Of two headers with one name that of the target in the region counts, then that of the region, then the target's.
+
+    >>> us = Region(name="us", targets={"shop": Override(url="https://us.shop.example")})
+    >>> target_in(us, Target(name="shop", url="https://shop.example")).url
+    'https://us.shop.example'
+    """
+    override = region.targets.get(target.name, _SAME)
+    if not region.headers and override is _SAME:
+        return target
+    headers = dict(target.headers)
+    for more in (region.headers, override.headers):
+        taken = {name.lower() for name in more}
+        headers = {name: value for name, value in headers.items() if name.lower() not in taken} | dict(more)
+    return replace(target, url=override.url or target.url, headers=MappingProxyType(headers))
+
+
+_SAME: Final = Override()
 
 
 class EvidencePolicy(StrEnum):

@@ -1,7 +1,6 @@
 """Which regions have something to say about a check, and how it stands."""
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,7 +34,7 @@ def awaits_control(region: RegionState | None, now: datetime) -> bool:
 def reporting(
     check: CheckState, watched: Watched, regions: Mapping[str, RegionState], now: datetime
 ) -> dict[str, Place]:
-    """The regions that have something to say: watched from, heard of lately, and not blind.
+    """The regions that have something to say: watched from, heard of lately, neither blind nor silent.
 
     A silent region leaves numerator and denominator.
     """
@@ -44,14 +43,15 @@ def reporting(
         for name, place in check.places.items()
         if name in watched.regions
         and is_fresh(place, watched, now)
-        and not ((region := regions.get(name)) and region.blind)
+        and not ((region := regions.get(name)) and (region.blind or region.silent))
     }
 
 
 def ill(watched: Watched, regions: Mapping[str, RegionState], now: datetime) -> frozenset[str]:
     """The regions of a check whose own network fails, or did a moment ago: what fails there says nothing.
 
-    Unless it is so in all of several regions: then it is the internet, or what the control runs look at.
+    Unless it is so in all of several regions that are not silent: then it is the internet, or what the control runs
+    look at.
     """
     if not regions:
         return frozenset()
@@ -61,15 +61,28 @@ def ill(watched: Watched, regions: Mapping[str, RegionState], now: datetime) -> 
         if (region := regions.get(name)) is not None
         and (region.blind is not None or (region.ill is not None and now - region.ill <= ILL))
     )
-    return frozenset() if len(found) > 1 and len(found) == len(watched.regions) else found
+    if len(found) < 2:
+        return found
+    heard = {name for name in watched.regions if not is_silent(regions, name)}
+    return found - heard if len(heard) > 1 and heard <= found else found
 
 
-def speaking(check: CheckState, watched: Watched, void: AbstractSet[str], now: datetime) -> tuple[str, ...]:
-    """The regions that take part in a judgement: neither void nor silent for long. One never heard of yet does."""
+def is_silent(regions: Mapping[str, RegionState], name: str) -> bool:
+    """Whether nothing is heard from a region."""
+    return (region := regions.get(name)) is not None and region.silent is not None
+
+
+def speaking(check: CheckState, watched: Watched, regions: Mapping[str, RegionState], now: datetime) -> tuple[str, ...]:
+    """The regions that take part in a judgement: neither ill nor silent, and heard of this check lately.
+
+    One that was never heard of yet does.
+    """
+    void = ill(watched, regions, now)
     return tuple(
         name
         for name in watched.regions
         if name not in void
+        and not is_silent(regions, name)
         and ((place := check.places.get(name)) is None or place.at is None or is_fresh(place, watched, now))
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from probe.core.check import CheckSpec, HttpCall
+from probe.core.check import Anchors, CheckSpec, HttpCall
 from probe.core.evaluate import Overdue
 from probe.core.run import Run, Slot, Why
 from probe.engine.runner import Job, Watch
@@ -89,6 +89,6 @@ class _Eye:
 
 
 def _start_of(spec: CheckSpec) -> float:
-    if isinstance(spec.work, HttpCall):
+    if isinstance(spec.work, HttpCall | Anchors):
         return 0.0
     return BROWSER_START if spec.needs_browser else WORKER_START

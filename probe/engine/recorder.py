@@ -62,6 +62,15 @@ class _Command:
     done: asyncio.Future[Change]
 
 
+def marked(run: Run, rules: Rules) -> Run:
+    """The run with the maintenance window that it fell into."""
+    watched = rules.checks.get(run.check)
+    if watched is None or not rules.windows or run.maintenance is not None:
+        return run
+    window = covering(rules.windows, watched, run.started if run.slot is None else run.slot.due)
+    return run if window is None else replace(run, maintenance=window)
+
+
 def _nobody(_run: Run | None, _change: Change) -> None:
     """Nobody looks on."""
 
@@ -188,7 +197,7 @@ class Recorder:
 
     def _judge_one(self, event: Run | Tick | Overdue) -> None:
         now = self._clock.now()
-        run = self._marked(event) if isinstance(event, Run) else None
+        run = marked(event, self.rules) if isinstance(event, Run) else None
         try:
             change = self._judge(self._state, run or event, self.rules, now)
         except Exception:  # a bug in judgement must not stop the books: the run is kept without it
@@ -217,14 +226,6 @@ class Recorder:
             self._ask(change.asks)
         if run is not None or done is not None or change != Change():
             self._add(_Entry(run=run, change=change, unsaid=change.notifications, done=done))
-
-    def _marked(self, run: Run) -> Run:
-        """The run with the maintenance window that it fell into."""
-        watched = self.rules.checks.get(run.check)
-        if watched is None or not self.rules.windows or run.maintenance is not None:
-            return run
-        window = covering(self.rules.windows, watched, run.started if run.slot is None else run.slot.due)
-        return run if window is None else replace(run, maintenance=window)
 
     def _add(self, entry: _Entry) -> None:
         self._unwritten.append(entry)

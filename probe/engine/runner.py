@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from probe.core.failure import Failure
 from probe.core.fault import Drill
 from probe.core.run import Observation, Outcome, Run, RunId, Slot, Why, finish
 from probe.core.secret import Redactor
-from probe.core.target import Region, Target
+from probe.core.target import Region, Target, target_in
 from probe.errors import ProberUnavailable
 from probe.ports import RUNNING, Clock, Marks, Prober, RunContext
 
@@ -142,7 +142,7 @@ class Runner:
                 # Nothing of it can be run without doing to the shop what only the schedule may do.
                 outcome, observation = Outcome.ABORTED, Observation(stopped_before=WHOLE_RUN)
             else:
-                async with self._browser if job.spec.needs_browser else self._network:
+                async with self._place(job, why):
                     started, begun = self._clock.now(), time()
                     watch.started(job)
                     observation = await self._observe(job.spec, context)
@@ -176,6 +176,12 @@ class Runner:
             ]
         return tuple(task.result() for task in tasks)
 
+    def _place(self, job: Job, why: Why) -> AbstractAsyncContextManager[object]:
+        """A place among those that run at a time. A control run, which is wanted in this second, waits for none."""
+        if job.spec.needs_browser:
+            return self._browser
+        return nullcontext() if why is Why.CONTROL else self._network
+
     async def _observe(self, spec: CheckSpec, context: RunContext) -> Observation:
         try:
             async with asyncio.timeout((spec.timeout + OVERRUN).total_seconds()):
@@ -203,7 +209,7 @@ class Runner:
             run=run,
             why=why,
             region=job.region,
-            target=self._plan.targets[job.spec.target],
+            target=target_in(job.region, self._plan.targets[job.spec.target]),
             marks=Marks(
                 user_agent=self._plan.user_agent,
                 trace_id=trace,

@@ -53,7 +53,8 @@ class _Firing:
 class _Place:
     """A check in a region: its next slot, the slots that are due but not begun (`waiting`), and what was asked for.
 
-    `schedule` is `None` for what is only asked for; `planned` is false for what is no longer configured and ends.
+    `schedule` is `None` for what is only asked for; `planned` is false for what is no longer configured and ends. `left` is
+    the last slot, where it was left to another node.
     """
 
     job: Job
@@ -64,6 +65,7 @@ class _Place:
     due: datetime = NEVER
     waiting: Slot | None = None
     newest: datetime = NEVER
+    left: Slot | None = None
     asks: list[Why] = field(default_factory=list)
     firing: _Firing | None = None
     planned: bool = True
@@ -73,7 +75,8 @@ class Scheduler:
     """Gives each job its runs on time, and each slot its row. To be made inside the running loop.
 
     `put` takes the runs, in the order of the slots of each job; it must neither block nor raise. `ticked` is the
-    loop's time when the scheduler was last alive, `missed` the number of slots that were missed since the start.
+    loop's time when the scheduler was last alive, `missed` the number of slots that were missed since the start. `mine` says
+    whether the slots of a job that come due now are ours: those of another node of the region get no run and no row here.
     """
 
     def __init__(self, run: RunOne, put: Callable[[Run], None], clock: Clock) -> None:
@@ -91,6 +94,7 @@ class Scheduler:
         self._placed = 0
         self.ticked = self._loop.time()
         self.missed = 0
+        self.mine: Callable[[Job], bool] = lambda _job: True
 
     @property
     def running(self) -> int:
@@ -108,6 +112,7 @@ class Scheduler:
         last: Mapping[PlaceKey, Slot] | None = None,
         alive: datetime | None = None,
         unscheduled: Iterable[Job] = (),
+        covered: Mapping[str, datetime] | None = None,
     ) -> None:
         """Take over what is to be run: at the start, and again whenever the configuration has changed.
 
@@ -115,7 +120,8 @@ class Scheduler:
         know of, rows are put at once: `aborted` for those until `alive` (we lived, and were killed before they ended),
         `missed` for the later ones (give no `alive` at a reload: what was not configured was not run). Jobs
         that are here already keep their place; one whose schedule has changed goes on with its numbers. A run of a job that is
-        gone ends by itself. `unscheduled` are jobs that only run when asked for.
+        gone ends by itself. `unscheduled` are jobs that only run when asked for. `covered` says, by region, until when
+        other nodes ran there what we did not: slots until then get no row.
         """
         now = self._time.now()
         wanted: dict[PlaceKey, tuple[Job, Schedule | None]] = {_key(job): (job, None) for job in unscheduled}
@@ -132,7 +138,7 @@ class Scheduler:
                 place.due = NEVER if schedule is None else schedule.first(now)
                 fresh, place.schedule = place.schedule is None, schedule
                 if fresh and last is not None and key in last:
-                    self._resume(place, last[key], alive, now)
+                    self._resume(place, last[key], alive, now, (covered or {}).get(job.region.name))
         self._arrange()
 
     def ask(self, asks: Iterable[Ask]) -> None:
@@ -145,6 +151,20 @@ class Scheduler:
             if place is not None and place.planned:
                 if ask.why not in place.asks:
                     place.asks.append(ask.why)
+                self._next(place)
+
+    def take_over(self, since: datetime) -> None:
+        """Run at once what came due since then and was left to others, where it has become ours: they may be dead."""
+        for place in self._places.values():
+            left = place.left
+            if (
+                left is not None
+                and left.due >= since
+                and place.planned
+                and place.waiting is None
+                and self.mine(place.job)
+            ):
+                place.left, place.waiting, place.newest = None, left, left.due
                 self._next(place)
 
     async def run(self, stop: asyncio.Event, grace: timedelta) -> None:
@@ -201,7 +221,10 @@ class Scheduler:
         assert schedule is not None
         due = 1 + schedule.count(place.due, now)
         place.newest = schedule.following(place.due, due - 1)
-        if place.waiting is None:
+        place.left = None
+        if place.waiting is None and not self.mine(place.job):
+            place.left = Slot(number=place.number + due - 1, due=place.newest)
+        elif place.waiting is None:
             place.waiting = Slot(number=place.number, due=place.due, count=due)
         else:
             place.waiting = replace(place.waiting, count=place.waiting.count + due)
@@ -297,12 +320,18 @@ class Scheduler:
         self._numbers[key] = place.number
         del self._places[key]
 
-    def _resume(self, place: _Place, last: Slot, alive: datetime | None, now: datetime) -> None:
+    def _resume(
+        self, place: _Place, last: Slot, alive: datetime | None, now: datetime, covered: datetime | None
+    ) -> None:
         """Give rows to the slots that came due since the last one that has a row, and go on after them."""
         schedule = place.schedule
         assert schedule is not None
         seen = schedule.following(last.due, last.count - 1)
         place.number = max(place.number, last.last + 1)
+        if covered is not None and covered > seen:
+            covered = min(covered, now)
+            place.number += schedule.count(seen, covered)
+            seen = max(seen, covered)
         lived = seen if alive is None else min(max(alive, seen), now)
         for after, until, outcome in ((seen, lived, Outcome.ABORTED), (lived, now, Outcome.MISSED)):
             passed = schedule.count(after, until)

@@ -2,17 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
-from probe.core.evaluate import Acknowledge, Mute
+from probe.core.evaluate import Acknowledge, Mute, Overdue
 from probe.core.hold import hold, standing
 from probe.core.incident import IncidentId
 from probe.core.ledger import FINE
 from probe.core.notification import Attempt, Notification
 from probe.core.rules import Rules
-from probe.core.state import Ask
+from probe.core.run import Run
+from probe.core.state import Ask, Change
 from probe.core.verdict import late_after
 from probe.engine.delivery import Delivery
 from probe.engine.narrate import narrate
@@ -27,32 +28,74 @@ FAREWELL: Final = timedelta(seconds=10)
 """How long, after the last run has ended, alerts that are due are still tried, and what is left is written."""
 
 
+class Gate(Protocol):
+    """What stands between judgement and what is done about it: in a node of a fleet, the fleet decides."""
+
+    def asks(self, asks: Sequence[Ask]) -> Sequence[Ask]:
+        """Those that are to be run."""
+        ...
+
+    def tell(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
+        """Those that are to be delivered now; the gate sees to it that the others are settled."""
+        ...
+
+
+class _Open:
+    """Everything passes."""
+
+    def asks(self, asks: Sequence[Ask]) -> Sequence[Ask]:
+        return asks
+
+    def tell(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
+        return notifications
+
+
 class Service:
-    """Scheduler, recorder and delivery, wired. To be made inside the running loop."""
+    """Scheduler, recorder and delivery, wired. To be made inside the running loop. `watch` is told of each change."""
 
     def __init__(
-        self, store: Store, restored: Restored, rules: Rules, run: RunOne, clock: Clock, rand: random.Random
+        self,
+        store: Store,
+        restored: Restored,
+        rules: Rules,
+        run: RunOne,
+        clock: Clock,
+        rand: random.Random,
+        *,
+        watch: Callable[[Run | None, Change], None] = narrate,
     ) -> None:
         self.state = restored.state
         self.heard: Callable[[Attempt], object] = lambda _attempt: None
         """Told of each attempt to notify, beside the store."""
+        self.late: Callable[[Overdue], object] = lambda _overdue: None
+        """Told of each run that is overdue, beside judgement."""
+        self.gate: Gate = _Open()
         self._clock = clock
         self._muted: dict[IncidentId, datetime] = {
             incident.id: incident.muted_until
             for incident in restored.state.incidents.values()
             if incident.muted_until is not None
         }
-        self.recorder = Recorder(store, self.state, rules, clock, self._ask, self._announce, narrate)
+        self.recorder = Recorder(store, self.state, rules, clock, self._ask, self._announce, watch)
         self.delivery = Delivery({}, self._settle, self.recorder.say, clock, self._held, rand, open_for=self._standing)
         self.scheduler = Scheduler(
-            Timekeeper(run, self._late_after, self.recorder.put, clock).run, self.recorder.put, clock
+            Timekeeper(run, self._late_after, self._overdue, clock).run, self.recorder.put, clock
         )
         self._restored = restored
 
     def plan(
-        self, rules: Rules, jobs: Iterable[Job], unscheduled: Iterable[Job], *, alive: datetime | None = None
+        self,
+        rules: Rules,
+        jobs: Iterable[Job],
+        unscheduled: Iterable[Job],
+        *,
+        alive: datetime | None = None,
+        covered: Mapping[str, datetime] | None = None,
     ) -> None:
-        """Work by these rules from now on. `alive` is given at the start: until when we were surely running before."""
+        """Work by these rules from now on. `alive` is given at the start: until when we were surely running before.
+
+        `covered` says, by region, until when other nodes ran there what we did not.
+        """
         self.recorder.rules = rules
         last = {
             (check, region): place.slot
@@ -60,7 +103,7 @@ class Service:
             for region, place in state.places.items()
             if place.slot is not None
         }
-        self.scheduler.plan(jobs, last, alive, unscheduled)
+        self.scheduler.plan(jobs, last, alive, unscheduled, covered)
         self.delivery.wake()  # a maintenance window may be gone
 
     def use(self, notifiers: Mapping[str, Notifier], timeouts: Mapping[str, timedelta]) -> None:
@@ -74,7 +117,8 @@ class Service:
 
     async def run(self, stop: asyncio.Event, grace: timedelta) -> None:
         """Work until `stop`. Then, in the order in which things flow: runs end, are judged, are told, are written."""
-        self.delivery.announce(self._restored.pending, self._restored.tries, self._restored.again)
+        pending = self.gate.tell(self._restored.pending)
+        self.delivery.announce(pending, self._restored.tries, self._restored.again)
         told, written = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.recorder.run(written, FAREWELL), name="recorder")
@@ -108,15 +152,19 @@ class Service:
             self._muted[incident] = until
         self.delivery.wake()
 
-    def _ask(self, asks: Iterable[Ask]) -> None:
-        self.scheduler.ask(asks)
+    def _ask(self, asks: Sequence[Ask]) -> None:
+        self.scheduler.ask(self.gate.asks(asks))
+
+    def _overdue(self, overdue: Overdue) -> None:
+        self.recorder.put(overdue)
+        self.late(overdue)
 
     def _settle(self, attempt: Attempt) -> None:
         self.recorder.settle(attempt)
         self.heard(attempt)
 
-    def _announce(self, notifications: Iterable[Notification]) -> None:
-        self.delivery.announce(notifications)
+    def _announce(self, notifications: Sequence[Notification]) -> None:
+        self.delivery.announce(self.gate.tell(notifications))
 
     def _late_after(self, job: Job) -> float | None:
         watched = self.recorder.rules.checks.get(job.spec.id)

@@ -1,6 +1,7 @@
 """Looks into the database from outside: while the daemon writes, and when it does not run. For the command line.
 
-Nothing is written, and nothing waits for the writer. Every method sees one state of the whole database.
+Nothing is written, and nothing waits for the writer. Every method sees one state of the whole database: the one in a
+folder of data, or the one that a fleet shares (`open_fleet`, probe/fleet/read.py).
 """
 
 import sqlite3
@@ -12,7 +13,7 @@ from functools import partial
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Select, func, select
@@ -25,6 +26,7 @@ from probe.core.state import State
 from probe.errors import StoreUnavailable
 from probe.store.database import check_schema, sqlite_engine
 from probe.store.histogram import percentile
+from probe.store.numbers import last_seen, started_since
 from probe.store.restore import read_restored
 from probe.store.rollup import Sum, sum_of
 from probe.store.rows import from_json, run_of
@@ -90,12 +92,20 @@ class Stretch:
         return percentile(self.sum.histogram, share)
 
 
+class Transact(Protocol):
+    """Does something in one transaction that sees one state of the database. Raises `StoreUnavailable`."""
+
+    def __call__(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives."""
+        ...
+
+
 class Reader:
     """Reads. Get one from `open_reader`. All methods raise `StoreUnavailable`."""
 
-    def __init__(self, connection: Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
+    def __init__(self, transact: Transact) -> None:
+        self.read = transact
+        """Whatever else is to be read, in one transaction."""
 
     def status(self) -> Status:
         """How things stand."""
@@ -106,7 +116,7 @@ class Reader:
             restored = read_restored(connection)
             return Status(
                 state=restored.state,
-                alive=restored.alive,
+                alive=restored.alive or last_seen(connection),
                 outbox=tuple(
                     Backlog(channel=channel, fate=None if fate is None else Fate(fate), count=count, oldest=oldest)
                     for channel, fate, count, oldest in connection.execute(grouped.group_by(*order).order_by(*order))
@@ -142,6 +152,7 @@ class Reader:
                 .join(places, places.c.id == runs.c.place)
                 .outerjoin(details, details.c.run == runs.c.seq)
                 .where(runs.c.id == id)
+                .limit(1)
             )
             row = connection.execute(whole).one_or_none()
             return None if row is None else run_of(row, row.check_id, row.region, row.body)
@@ -170,16 +181,20 @@ class Reader:
 
     def outcomes(self, *, since: datetime) -> dict[str, dict[Outcome, int]]:
         """Region → outcome → how many runs ended so; a missed run counts all the slots that it stands for."""
-        wanted = (
-            select(places.c.region, runs.c.outcome, func.sum(func.coalesce(runs.c.slots, 1)))
-            .join(places, places.c.id == runs.c.place)
-            .where(runs.c.outcome.in_(list(Outcome)), runs.c.started >= since)  # as the index is made
-            .group_by(places.c.region, runs.c.outcome)
-        )
-        found: dict[str, dict[Outcome, int]] = {}
-        for region, outcome, count in self.read(lambda connection: connection.execute(wanted).all()):
-            found.setdefault(region, {})[Outcome(outcome)] = count
-        return found
+
+        def read(connection: Connection) -> dict[str, dict[Outcome, int]]:
+            wanted = (
+                select(places.c.region, runs.c.outcome, func.sum(func.coalesce(runs.c.slots, 1)))
+                .join(places, places.c.id == runs.c.place)
+                .where(runs.c.outcome.in_(list(Outcome)), *started_since(connection, since))  # as the index is made
+                .group_by(places.c.region, runs.c.outcome)
+            )
+            found: dict[str, dict[Outcome, int]] = {}
+            for region, outcome, count in connection.execute(wanted):
+                found.setdefault(region, {})[Outcome(outcome)] = count
+            return found
+
+        return self.read(read)
 
     def incidents(self, *, open_only: bool = False, limit: int = 100) -> tuple[Incident, ...]:
         """Incidents, newest first."""
@@ -192,16 +207,6 @@ class Reader:
         """An incident with everything that happened in it; `None` when there is none of that id."""
         return self.read(partial(_story, id=id))
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Whatever else is to be read, in one transaction."""
-        try:
-            with self._connection.begin():
-                return work(self._connection)
-        except DBAPIError as error:
-            if (known := unavailable(error, self._path)) is not None:
-                raise known from error
-            raise
-
 
 @contextmanager
 def open_reader(folder: Path) -> Iterator[Reader]:
@@ -211,17 +216,28 @@ def open_reader(folder: Path) -> Iterator[Reader]:
         raise StoreUnavailable(f"{path} is not there: nothing was remembered yet (start `probe run`)", lasting=True)
     engine = sqlite_engine(lambda: _connect(path), "BEGIN")
     try:
-        with engine.connect() as connection:
-            reader = Reader(connection, path)
-            if reader.read(lambda connection: check_schema(connection, path)) is None:
+        with _told(path), engine.connect() as connection:
+
+            def transact(work: Callable[[Connection], T]) -> T:
+                with _told(path), connection.begin():
+                    return work(connection)
+
+            if transact(lambda connection: check_schema(connection, path)) is None:
                 raise StoreUnavailable(f"{path} is empty: nothing was remembered yet (start `probe run`)", lasting=True)
-            yield reader
+            yield Reader(transact)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What goes wrong with the database inside, in words."""
+    try:
+        yield
     except DBAPIError as error:
         if (known := unavailable(error, path)) is not None:
             raise known from error
         raise
-    finally:
-        engine.dispose()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -265,7 +281,7 @@ def _history(
         wanted = select(runs).where(runs.c.place == place)
         since, until = span
         if since is not None:
-            wanted = wanted.where(runs.c.started >= since)
+            wanted = wanted.where(*started_since(connection, since))
         if until is not None:
             wanted = wanted.where(runs.c.started <= until)
         if failed:

@@ -1,12 +1,12 @@
 """What was remembered, read back: no run is looked at, so that ten million of them cost nothing."""
 
-from collections.abc import Container, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from probe.core.cases import JOINED_SHARE
 from probe.core.check import CheckId
@@ -19,7 +19,27 @@ from probe.ports import Restored
 from probe.store.rows import from_json, notification_of
 from probe.store.schema import EPOCH, MICROSECOND, incidents, ledger, meta, outbox, state
 
-KINDS: dict[str, type[Any]] = {"check": CheckState, "region": RegionState, "objective": ObjectiveState}
+T = TypeVar("T")
+SOME: Final = 500
+"""Values in one `IN (...)`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a shard of a fleet judges, and so all that it needs to remember; `None`: everything that there is.
+
+    Regions are as this shard has seen them.
+    """
+
+    shard: str
+    checks: Collection[str] | None = None
+    objectives: Collection[str] | None = None
+    causes: Collection[str] | None = None
+
+
+def region_kind(shard: str) -> str:
+    """The `kind` of what a shard remembers of regions; the fleet's own shard has no name."""
+    return f"region:{shard}" if shard else "region"
 
 
 def read_restored(connection: Connection) -> Restored:
@@ -43,22 +63,44 @@ def read_restored(connection: Connection) -> Restored:
         ) from error
 
 
-def read_state(connection: Connection, alive: datetime | None) -> State:
-    """All that judgement remembers. `alive` is the last sign of life."""
-    found: dict[str, dict[str, Any]] = {"check": {}, "region": {}, "objective": {}}
-    for kind, key, body in connection.execute(select(state.c.kind, state.c.key, state.c.body)):
-        found[kind][key] = from_json(KINDS[kind], body)
+def read_state(connection: Connection, alive: datetime | None, part: Part | None = None) -> State:
+    """All that judgement remembers, or what one part of a fleet needs. `alive` is the last sign of life.
+
+    `msgspec.MsgspecError` or `ValueError` when it is not what it should be.
+    """
+    of = part or Part(shard="")
     order = incidents.c.opened, incidents.c.id
-    open_ones = select(incidents.c.cause, incidents.c.body).where(incidents.c.resolved.is_(None)).order_by(*order)
-    now_open = {cause: from_json(Incident, body) for cause, body in connection.execute(open_ones)}
+    unresolved = select(incidents.c.cause, incidents.c.body).where(incidents.c.resolved.is_(None)).order_by(*order)
+    now_open: dict[str, Incident] = {
+        cause: from_json(Incident, body) for cause, body in _rows(connection, unresolved, incidents.c.cause, of.causes)
+    }
+    checks = _read(connection, "check", CheckState, of.checks)
     return State(
-        checks=_told({CheckId(key): value for key, value in found["check"].items()}, now_open.values()),
-        regions=found["region"],
-        objectives=found["objective"],
+        checks=_told({CheckId(key): value for key, value in checks.items()}, now_open.values()),
+        regions=_read(connection, region_kind(of.shard), RegionState, None),
+        objectives=_read(connection, "objective", ObjectiveState, of.objectives),
         incidents=now_open,
-        ledgers=_read_ledgers(connection),
-        closed={} if alive is None else _read_closed(connection, now_open, alive - RETURNS),
+        ledgers=_read_ledgers(_rows(connection, select(ledger), ledger.c.objective, of.objectives)),
+        closed={} if alive is None else _read_closed(connection, now_open, alive - RETURNS, of.causes),
     )
+
+
+def _read(connection: Connection, word: str, kind: type[T], names: Collection[str] | None) -> dict[str, T]:
+    """What is remembered under a kind."""
+    wanted = select(state.c.key, state.c.body).where(state.c.kind == word)
+    return {key: from_json(kind, body) for key, body in _rows(connection, wanted, state.c.key, names)}
+
+
+def _rows(
+    connection: Connection, wanted: Select[Any], column: ColumnElement[str], names: Collection[str] | None
+) -> Iterator[Any]:
+    """The rows of a query, or those of them whose `column` has one of the names."""
+    if names is None:
+        yield from connection.execute(wanted)
+    else:
+        found = sorted(names)
+        for begin in range(0, len(found), SOME):
+            yield from connection.execute(wanted.where(column.in_(found[begin : begin + SOME])))
 
 
 def _told(checks: dict[CheckId, CheckState], now_open: Iterable[Incident]) -> dict[CheckId, CheckState]:
@@ -78,16 +120,18 @@ def _told(checks: dict[CheckId, CheckState], now_open: Iterable[Incident]) -> di
     return checks
 
 
-def _read_closed(connection: Connection, now_open: Container[str], since: datetime) -> dict[str, Incident]:
+def _read_closed(
+    connection: Connection, now_open: Container[str], since: datetime, causes: Collection[str] | None
+) -> dict[str, Incident]:
     """The last incident of each cause that was resolved since then: it may come back, unless another one is open."""
     order = incidents.c.resolved, incidents.c.opened, incidents.c.id
     over = select(incidents.c.cause, incidents.c.body).where(incidents.c.resolved >= since).order_by(*order)
-    return {cause: from_json(Incident, body) for cause, body in connection.execute(over) if cause not in now_open}
+    rows = _rows(connection, over, incidents.c.cause, causes)
+    return {cause: from_json(Incident, body) for cause, body in rows if cause not in now_open}
 
 
-def _read_ledgers(connection: Connection) -> dict[str, Ledger]:
+def _read_ledgers(rows: Iterable[Any]) -> dict[str, Ledger]:
     found: dict[str, Ledger] = {}
-    rows = connection.execute(select(ledger))
     for objective, span, start, good, bad, lost in rows:
         book = found.setdefault(objective, Ledger())
         counts = Counts(good, bad, lost)

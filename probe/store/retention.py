@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, select
 
 from probe.core.ledger import FINE, HOUR, MINUTE
 from probe.core.run import Outcome
+from probe.store.outbox import forwarded
 from probe.store.rollup import DAY, roll_up
 from probe.store.schema import attempts, details, failures, ledger, meta, outbox, phases, places, rollups, runs, steps
 from probe.store.settings import StoreSettings
@@ -25,10 +26,15 @@ Work = Callable[[Connection], bool]
 def tidying(settings: StoreSettings, now: datetime) -> Iterator[Work]:
     """What is to be done, each again and again until nothing is left of it."""
     yield roll_up
-    yield partial(_forget_details, before=now - settings.keep_details)
+    yield partial(_forget_details, before=now - settings.keep_details, forwards=settings.forwards)
     for outcome in Outcome:
         kept = settings.keep_runs if outcome is Outcome.PASSED else settings.keep_failures
-        yield partial(_forget_runs, outcome=outcome, before=now - kept)
+        yield partial(_forget_runs, outcome=outcome, before=now - kept, forwards=settings.forwards)
+    yield from forgetting(settings, now)
+
+
+def forgetting(settings: StoreSettings, now: datetime) -> Iterator[Work]:
+    """The part of it that a fleet does likewise: what was told, and what was counted."""
     yield partial(_forget_told, before=now - settings.keep_told)
     yield _ForgetCounts(minutes=_hour(now - FINE), hours=_hour(now - settings.keep_counts))
     days = _hour(now - settings.keep_days)
@@ -40,14 +46,18 @@ def _hour(moment: datetime) -> int:
     return seconds - seconds % HOUR
 
 
-def _forget_details(connection: Connection, *, before: datetime) -> bool:
+def _forget_details(connection: Connection, *, before: datetime, forwards: bool) -> bool:
     old = select(details.c.run).where(details.c.passed, details.c.started < before).limit(PIECE)
+    if forwards:
+        old = old.where(details.c.run <= min(forwarded(connection).values(), default=0))
     return connection.execute(delete(details).where(details.c.run.in_(old))).rowcount == PIECE
 
 
-def _forget_runs(connection: Connection, *, outcome: Outcome, before: datetime) -> bool:
-    rolled = select(meta.c.value).where(meta.c.key == "rolled").scalar_subquery()
-    old = runs.c.outcome == outcome.value, runs.c.started < before, runs.c.seq <= rolled
+def _forget_runs(connection: Connection, *, outcome: Outcome, before: datetime, forwards: bool) -> bool:
+    limit = connection.scalar(select(meta.c.value).where(meta.c.key == "rolled")) or 0
+    if forwards:
+        limit = min(limit, min(forwarded(connection).values(), default=0))
+    old = runs.c.outcome == outcome.value, runs.c.started < before, runs.c.seq <= limit
     numbers = list(connection.scalars(select(runs.c.seq).where(*old).limit(PIECE)))
     if numbers:
         for table in (steps, phases, failures, details):

@@ -1,19 +1,22 @@
 """Counts and durations by the hour and by the day, for each check in each region.
 
 Runs are added in the order in which they were stored, each once: `meta.rolled` says how far. So one that arrives late
-is added to its own hour, however long ago that was.
+is added to its own hour, however long ago that was. In a fleet `rolled` is the last counter (numbers.py), and
+`rolled_day` the day on which everything up to it had been added.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Table, or_, select
+from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from probe.core.ledger import HOUR
 from probe.core.run import Outcome
 from probe.store.histogram import Histogram, bucket_of, merged
+from probe.store.numbers import HALF, days_stored, stretches
 from probe.store.schema import EPOCH, meta, rollups, runs, upsert
 
 Key = tuple[int, int, int]
@@ -21,8 +24,17 @@ Key = tuple[int, int, int]
 DAY: Final = 86400
 CHUNK: Final = 250
 """Runs at a time: a commit may have to wait for one chunk."""
-SET_ROLLUP: Final = upsert(rollups)
-SET_ROLLED: Final = upsert(meta)
+LARGE: Final = 20_000
+"""Runs at a time in a fleet, where nobody waits for it."""
+WANTED: Final = (
+    runs.c.seq,
+    runs.c.place,
+    runs.c.outcome,
+    runs.c.started,
+    runs.c.duration,
+    runs.c.slots,
+    runs.c.maintenance,
+)
 
 
 @dataclass(slots=True)
@@ -74,34 +86,50 @@ class Sum:
 def roll_up(connection: Connection) -> bool:
     """Add the next runs that were not added yet; whether there may be more. In one transaction with what it adds."""
     done = connection.scalar(select(meta.c.value).where(meta.c.key == "rolled")) or 0
-    wanted = (
-        runs.c.seq,
-        runs.c.place,
-        runs.c.outcome,
-        runs.c.started,
-        runs.c.duration,
-        runs.c.slots,
-        runs.c.maintenance,
-    )
-    found = connection.execute(select(*wanted).where(runs.c.seq > done).order_by(runs.c.seq).limit(CHUNK)).all()
+    found = connection.execute(select(*WANTED).where(runs.c.seq > done).order_by(runs.c.seq).limit(CHUNK)).all()
     if not found:
         return False
+    _add(connection, found, insert_or)
+    connection.execute(upsert(meta), {"key": "rolled", "value": found[-1].seq})
+    return len(found) == CHUNK
+
+
+def roll_up_fleet(connection: Connection, *, until: int, day: int) -> bool:
+    """The same in a fleet, up to the counter `until`, whose runs are all committed; whether there may be more.
+
+    `day` is that on which `until` was read. Of several that do this at the same time, each goes on where another ended.
+    """
+    from sqlalchemy.dialects.postgresql import insert as insert_there  # large, and a single node never needs it
+
+    connection.execute(insert_there(meta).on_conflict_do_nothing(), [{"key": "rolled", "value": 0}])
+    done: int = connection.execute(select(meta.c.value).where(meta.c.key == "rolled").with_for_update()).scalar_one()
+    if done >= until:
+        return False
+    reached = min(until, done + LARGE, (done + 1) // HALF * HALF + HALF - 1)  # in one round of the counter
+    since = connection.scalar(select(meta.c.value).where(meta.c.key == "rolled_day"))
+    days = range(since - 1, day + 1) if since is not None else days_stored(connection, EPOCH)
+    theirs = [
+        runs.c.seq.between(stretch.first, stretch.last)
+        for together in stretches(days, after=done, until=reached)
+        for stretch in together
+    ]
+    _add(connection, connection.execute(select(*WANTED).where(or_(*theirs))).all() if theirs else (), insert_there)
+    numbers = {"rolled": reached, **({"rolled_day": day} if reached == until else {})}
+    connection.execute(
+        upsert(meta, inserting=insert_there), [{"key": key, "value": value} for key, value in numbers.items()]
+    )
+    return reached < until
+
+
+def _add(connection: Connection, found: Iterable[Any], inserting: Callable[[Table], Any]) -> None:
     added = _sums(found)
     stored = _stored(connection, added)
-    connection.execute(
-        SET_ROLLUP,
-        [
-            {
-                "place": key[0],
-                "span": key[1],
-                "start": key[2],
-                **_values(stored[key].plus(more) if key in stored else more),
-            }
-            for key, more in added.items()
-        ],
-    )
-    connection.execute(SET_ROLLED, {"key": "rolled", "value": found[-1].seq})
-    return len(found) == CHUNK
+    values = [
+        {"place": key[0], "span": key[1], "start": key[2], **_values(stored[key].plus(more) if key in stored else more)}
+        for key, more in added.items()
+    ]
+    if values:
+        connection.execute(upsert(rollups, inserting=inserting), values)
 
 
 def sum_of(row: Row[Any]) -> Sum:
@@ -127,10 +155,15 @@ def _stored(connection: Connection, keys: Iterable[Key]) -> dict[Key, Sum]:
         starts.setdefault((span, start), []).append(place)
     stored: dict[Key, Sum] = {}
     for (span, start), places in starts.items():
-        here = rollups.c.place.in_(places), rollups.c.span == span, rollups.c.start == start
-        stored.update(
-            ((row.place, span, start), sum_of(row)) for row in connection.execute(select(rollups).where(*here))
-        )
+        for some in range(0, len(places), CHUNK):
+            here = (
+                rollups.c.place.in_(places[some : some + CHUNK]),
+                rollups.c.span == span,
+                rollups.c.start == start,
+            )
+            stored.update(
+                ((row.place, span, start), sum_of(row)) for row in connection.execute(select(rollups).where(*here))
+            )
     return stored
 
 

@@ -5,7 +5,7 @@ was observed is in `details`, which are forgotten early. What judgement remember
 as counts; what is to be said in `outbox`, what was tried in `attempts`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.sqlite import insert
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -84,7 +84,10 @@ def _must(name: str, type_: Any, **options: Any) -> Column[Any]:
 metadata: Final = MetaData()
 
 meta: Final = Table("meta", metadata, Column("key", Text, primary_key=True), _must("value", BigInteger))
-"""`alive`: the last sign of life. `runs`: the last `seq` given. `rolled`: the last `seq` that was rolled up."""
+"""`alive`: the last sign of life. `runs`: the last `seq` given. `rolled`: the last `seq` that was rolled up.
+
+In a fleet neither `alive` nor `runs` is there, and `rolled` counts otherwise (store/numbers.py).
+"""
 
 places: Final = Table(
     "places",
@@ -186,7 +189,7 @@ state: Final = Table(
     _must("body", Text),
     sqlite_with_rowid=False,
 )
-"""`kind` is check, region or objective."""
+"""`kind` is check, region or objective; `region:SHARD` is a region as a part of a fleet sees it (store/fleet.py)."""
 
 ledger: Final = Table(
     "ledger",
@@ -233,7 +236,7 @@ outbox: Final = Table(
     _must("channel", Text),
     _must("incident", Text),
     _must("reason", Text),
-    _must("number", Integer),
+    _must("number", Key),
     _must("created", Moment),
     _must("message", Text),
     Column("fate", Text),
@@ -279,12 +282,12 @@ rollups: Final = Table(
 """`span` is 3600 or 86400, `start` in seconds since 1970."""
 
 
-def upsert(table: Table, *, added: Iterable[str] = ()) -> Insert:
+def upsert(table: Table, *, added: Iterable[str] = (), inserting: Callable[[Table], Any] = insert) -> Any:
     """Insert a row, or write its values over those of the row with the same key; those of `added` are added to them.
 
-    SQLite and PostgreSQL have the same words for it.
+    SQLite and PostgreSQL have the same words for it; SQLAlchemy has an `insert` of each (`inserting`).
     """
-    statement = insert(table)
+    statement = inserting(table)
     keys = [column.name for column in table.primary_key]
     sums = {name: table.c[name] + statement.excluded[name] for name in added}
     rest = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in {*keys, *sums}}

@@ -34,6 +34,8 @@ class StoreSettings:
     """Counts of objectives: at least the longest window of one. All of them are in memory, too."""
     ballast: int = 32 * 2**20
     """Bytes of a file that is given up when the disk is full, so that writing goes on for a while; 0: none."""
+    forwards: bool = False
+    """Whether this is a node of a fleet: what was not forwarded is not forgotten (outbox.py)."""
     patience: timedelta = timedelta(seconds=2)
     """How long a write waits for another program that holds the database, before `StoreUnavailable`."""
 

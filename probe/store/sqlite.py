@@ -1,11 +1,13 @@
 """The store on SQLite."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
 
 from probe.ports import Record, Restored
 from probe.store.database import Database
@@ -15,6 +17,7 @@ from probe.store.settings import StoreSettings
 from probe.store.writer import Writer
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 FAREWELL: Final = 10.0
 """Seconds that the end waits for what is being written."""
 
@@ -39,6 +42,10 @@ class SqliteStore:
     async def commit(self, record: Record) -> None:
         """Write it down, all of it or nothing. Records that wait at the same time share one transaction."""
         await self._writer.commit(record)
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Do something else in a transaction of its own, by the one who writes. `StoreUnavailable` as everywhere."""
+        return await self._writer.run(partial(self._database.transact, work))
 
     async def tidy(self, now: datetime) -> None:
         """Roll up, forget what is older than it is kept for, and put the ballast back when there is room."""

@@ -1,16 +1,17 @@
-"""What records change in the tables, inside one transaction."""
+"""What records change in the tables, inside one transaction: on SQLite, and what PostgreSQL has in common with it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from probe.core.ledger import HOUR, MINUTE
 from probe.core.notification import Attempt, Fate, Notification
 from probe.core.run import Run
-from probe.core.state import Tally
+from probe.core.state import Change, Tally
 from probe.ports import Record
 from probe.store.rows import (
     SETTLED,
@@ -48,11 +49,6 @@ from probe.store.schema import (
 T = TypeVar("T")
 SOME: Final = 500
 """Values in one `IN (...)`."""
-SET_META: Final = upsert(meta)
-SET_STATE: Final = upsert(state)
-SET_INCIDENT: Final = upsert(incidents)
-COUNT: Final = upsert(ledger, added=("good", "bad", "lost"))
-SAY_ONCE: Final = insert_or(outbox).on_conflict_do_nothing(index_elements=["key"])
 BESIDE_RUN: Final = (
     (steps, step_values),
     (phases, phase_values),
@@ -68,11 +64,112 @@ def some(values: Iterable[T], size: int = SOME) -> Iterator[list[T]]:
         yield found[start : start + size]
 
 
-class Writing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """What is said otherwise to each database. Get them from `statements`."""
+
+    set_meta: Any
+    set_state: Any
+    set_incident: Any
+    count: Any
+    say_once: Any
+    settle: Any
+
+
+SETTLE: Final = (
+    update(outbox)
+    .where(outbox.c.key == bindparam("of"))
+    .values({name: bindparam(name) for name in ("fate", "tries", "again", "settled")})
+)
+
+
+def statements(inserting: Callable[[Table], Any], *, settle: Any = SETTLE) -> Statements:
+    """With the `insert` of a database, which can say what is to be done with a row that is there already."""
+    return Statements(
+        set_meta=upsert(meta, inserting=inserting),
+        set_state=upsert(state, inserting=inserting),
+        set_incident=upsert(incidents, inserting=inserting),
+        count=upsert(ledger, added=("good", "bad", "lost"), inserting=inserting),
+        say_once=inserting(outbox).on_conflict_do_nothing(index_elements=["key"]),
+        settle=settle,
+    )
+
+
+SQLITE: Final = statements(insert_or)
+
+
+class RowWriter:
+    """Writes everything but runs, which each database numbers in its own way."""
+
+    def __init__(self, connection: Connection, words: Statements) -> None:
+        self._connection = connection
+        self._words = words
+
+    def write_changes(self, changes: Iterable[Change], state_of: Mapping[tuple[str, str], object]) -> None:
+        """Counts, incidents and their timelines, in their order; `state_of` is what `remembered` made of them."""
+        found = list(changes)
+        self.many(
+            self._words.set_state, [{"kind": k, "key": key, "body": to_json(v)} for (k, key), v in state_of.items()]
+        )
+        self.many(self._words.count, _counts(tally for change in found for tally in change.tallies))
+        latest = {incident.id: incident for change in found for incident in change.incidents.values()}
+        self.many(self._words.set_incident, map(incident_values, latest.values()))
+        self.many(insert(timeline), map(entry_values, chain.from_iterable(c.entries for c in found)))
+
+    def write_runs(self, numbered: Sequence[tuple[int, int, Run]]) -> None:
+        """Runs, each with its number and that of its place, and all that belongs to them."""
+        self.many(insert(runs), [run_values(run, seq, place) for seq, place, run in numbered])
+        for table, values_of in BESIDE_RUN:
+            self.many(insert(table), chain.from_iterable(values_of(run, seq) for seq, _, run in numbered))
+
+    def say(self, said: Sequence[Notification], tried: Sequence[Attempt]) -> None:
+        """Into the outbox, each key once; then what the attempts, of now or of before, have made of them."""
+        self.many(self._words.say_once, map(notification_values, said))
+        self.many(insert(attempts), map(attempt_values, tried))
+        settled: list[Values] = []
+        for keys in some(dict.fromkeys((*(n.key for n in said), *(a.key for a in tried)))):
+            made = select(attempts.c.key, attempts.c.fate, attempts.c.again, attempts.c.at)
+            history: dict[str, list[Any]] = {}
+            for row in self._connection.execute(made.where(attempts.c.key.in_(keys)).order_by(attempts.c.seq)):
+                history.setdefault(row.key, []).append(row)
+            settled += [
+                {
+                    "of": key,
+                    "fate": rows[-1].fate,
+                    "tries": len(rows),
+                    "again": rows[-1].again,
+                    "settled": rows[-1].at if Fate(rows[-1].fate) in SETTLED else None,
+                }
+                for key, rows in history.items()
+            ]
+        self.many(self._words.settle, settled)
+
+    def set_meta(self, numbers: Mapping[str, int]) -> None:
+        """Numbers to be known by name."""
+        self.many(self._words.set_meta, [{"key": key, "value": value} for key, value in numbers.items()])
+
+    def many(self, statement: Any, values: Iterable[Mapping[str, Any]]) -> None:
+        """Do it with each of the values, if there are any."""
+        found = list(values)
+        if found:
+            self._connection.execute(statement, found)
+
+
+def remembered(changes: Iterable[Change], region: str = "region") -> dict[tuple[str, str], object]:
+    """What is to be remembered, by kind and key: the last of each. `region` is the kind of what is known of regions."""
+    found: dict[tuple[str, str], object] = {}
+    for change in changes:
+        found.update((("check", key), value) for key, value in change.checks.items())
+        found.update(((region, key), value) for key, value in change.regions.items())
+        found.update((("objective", key), value) for key, value in change.objectives.items())
+    return found
+
+
+class Writing(RowWriter):
     """Writes records through one connection, the only one that writes: it gives the numbers out itself."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection, SQLITE)
         self._places: dict[tuple[str, str], int] | None = None
         self._seq = 0
 
@@ -90,29 +187,19 @@ class Writing:
         """All of them, in their order. The caller begins and ends the transaction."""
         if self._places is None:
             self._places = self._load()
-        known = self._places
         changes = [change for record in records for change in record.changes]
-        values: dict[tuple[str, str], object] = {}
-        for change in changes:
-            values.update((("check", key), value) for key, value in change.checks.items())
-            values.update((("region", key), value) for key, value in change.regions.items())
-            values.update((("objective", key), value) for key, value in change.objectives.items())
-        numbers = self._write_runs(known, (run for record in records for run in record.runs))
-        self._many(SET_STATE, [{"kind": k, "key": key, "body": to_json(v)} for (k, key), v in values.items()])
-        self._many(COUNT, _counts(tally for change in changes for tally in change.tallies))
-        latest = {incident.id: incident for change in changes for incident in change.incidents.values()}
-        self._many(SET_INCIDENT, map(incident_values, latest.values()))
-        self._many(insert(timeline), map(entry_values, chain.from_iterable(c.entries for c in changes)))
-        self._say(
+        numbers = self._number_runs(self._places, (run for record in records for run in record.runs))
+        self.write_changes(changes, remembered(changes))
+        self.say(
             list(chain.from_iterable(c.notifications for c in changes)),
             list(chain.from_iterable(record.attempts for record in records)),
         )
         alive = [(r.alive - EPOCH) // MICROSECOND for r in records if r.alive is not None]
         if alive:
             numbers["alive"] = alive[-1]
-        self._many(SET_META, [{"key": key, "value": value} for key, value in numbers.items()])
+        self.set_meta(numbers)
 
-    def _write_runs(self, known: dict[tuple[str, str], int], given: Iterable[Run]) -> dict[str, int]:
+    def _number_runs(self, known: dict[tuple[str, str], int], given: Iterable[Run]) -> dict[str, int]:
         wanted: dict[str, Run] = {}
         for run in given:
             wanted.setdefault(run.id, run)
@@ -121,11 +208,9 @@ class Writing:
                 del wanted[stored]
         if not wanted:
             return {}
-        numbered = list(enumerate(wanted.values(), self._seq + 1))
+        numbered = [(seq, self._place(known, run), run) for seq, run in enumerate(wanted.values(), self._seq + 1)]
         self._seq += len(numbered)
-        self._many(insert(runs), [run_values(run, seq, self._place(known, run)) for seq, run in numbered])
-        for table, values_of in BESIDE_RUN:
-            self._many(insert(table), chain.from_iterable(values_of(run, seq) for seq, run in numbered))
+        self.write_runs(numbered)
         return {"runs": self._seq}
 
     def _place(self, known: dict[tuple[str, str], int], run: Run) -> int:
@@ -134,31 +219,6 @@ class Writing:
             known[name] = len(known) + 1  # places are never removed
             self._connection.execute(insert(places), {"id": known[name], "check_id": run.check, "region": run.region})
         return known[name]
-
-    def _say(self, said: Sequence[Notification], tried: Sequence[Attempt]) -> None:
-        """Into the outbox, each key once; then what the attempts, of now or of before, have made of them."""
-        self._many(SAY_ONCE, map(notification_values, said))
-        self._many(insert(attempts), map(attempt_values, tried))
-        keys = dict.fromkeys((*(n.key for n in said), *(a.key for a in tried)))
-        for key in keys:
-            made = select(attempts.c.fate, attempts.c.again, attempts.c.at).where(attempts.c.key == key)
-            history = self._connection.execute(made.order_by(attempts.c.seq)).all()
-            if history:
-                last = history[-1]
-                self._connection.execute(
-                    update(outbox).where(outbox.c.key == key),
-                    {
-                        "fate": last.fate,
-                        "tries": len(history),
-                        "again": last.again,
-                        "settled": last.at if Fate(last.fate) in SETTLED else None,
-                    },
-                )
-
-    def _many(self, statement: Any, values: Iterable[Mapping[str, Any]]) -> None:
-        found = list(values)
-        if found:
-            self._connection.execute(statement, found)
 
 
 def _counts(tallies: Iterable[Tally]) -> list[Values]:

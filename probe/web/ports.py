@@ -44,7 +44,7 @@ class Live(TypedDict):
     """What a running daemon knows about itself, as JSON. `started` is RFC 3339 in UTC.
 
     `jobs` are checks times regions; `running` of them are at work, `waiting` for room; `missed` counts slots since the
-    start that nothing was done in. `workers` are the browser processes that are alive.
+    start that nothing was done in. `workers` are the browser processes that are alive. `fleet` is how a node of one stands in it.
     """
 
     started: str
@@ -58,6 +58,7 @@ class Live(TypedDict):
     workers: int
     recorder: LiveRecorder
     channels: Mapping[str, LiveChannel]
+    fleet: Mapping[str, Any] | None
 
 
 class Health(Protocol):

@@ -16,6 +16,7 @@ from probe.demo.child import shop_process
 from probe.demo.ports import shop_url
 from scripts.bench.blackbox import blackbox_cpu
 from scripts.bench.daemon_section import daemon_section
+from scripts.bench.fleet import fleet_section
 from scripts.bench.measure import case, http_server, ratio, spread, table
 from scripts.bench.start import one_shot_config, started
 
@@ -29,11 +30,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=2000, help="HTTP runs a round; HTTPS takes half as many")
     parser.add_argument("--journeys", type=int, default=8, help="browser journeys a round")
-    parser.add_argument("--only", choices=["daemon"], help="measure only this, and leave the rest of the page as it is")
+    only = ["daemon", "fleet"]
+    parser.add_argument("--only", choices=only, help="measure only this, and leave the rest of the page as it is")
     options = parser.parse_args()
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     if options.only:
-        page = PAGE.read_text(encoding="utf-8").partition("## The daemon")[0].rstrip()
-        PAGE.write_text(f"{page}\n\n{daemon_section(options.rounds)}\n", encoding="utf-8")
+        section = fleet_section() if options.only == "fleet" else daemon_section(options.rounds)
+        PAGE.write_text(with_section(page, section), encoding="utf-8")
         print(f"wrote {PAGE}")
         return
     with TemporaryDirectory(prefix="pbench-") as name, http_server(Path(name)) as (plain, secure):
@@ -46,8 +49,30 @@ def main() -> None:
             sections.append(browser_section(options.rounds, options.journeys))
             sections.append(distortion_section(max(2, options.rounds // 2), options.journeys))
     sections.append(daemon_section(max(2, options.rounds // 2)))
-    PAGE.write_text("\n\n".join([head(options), *sections]) + "\n", encoding="utf-8")
+    whole = "\n\n".join([head(options), *sections]) + "\n"
+    fleet = next(
+        (part for part in sections_of(page) if part.startswith("## A fleet\n")), None
+    )  # has a target of its own
+    PAGE.write_text(whole if fleet is None else with_section(whole, fleet), encoding="utf-8")
     print(f"wrote {PAGE}")
+
+
+def sections_of(page: str) -> list[str]:
+    """The head of a page, then its sections."""
+    first, *others = page.split("\n## ")
+    return [first.strip(), *(f"## {part.strip()}" for part in others)]
+
+
+def with_section(page: str, section: str) -> str:
+    """The page with the section in place of the one of that name, or at its end."""
+    name = section.partition("\n")[0]
+    parts = sections_of(page)
+    known = [part.partition("\n")[0] for part in parts]
+    if name in known:
+        parts[known.index(name)] = section
+    else:
+        parts.append(section)
+    return "\n\n".join(parts) + "\n"
 
 
 def head(options: argparse.Namespace) -> str:

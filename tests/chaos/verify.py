@@ -26,10 +26,10 @@ def broken_promises(end: Ended) -> list[str]:
             *_whole(connection),
             *_runs(connection, end.seen.runs),
             *_slots(connection),
-            *_incidents(connection),
-            *_told(connection, end.world.inbox.arrivals),
-            *_said_once(end.world.inbox.arrivals),
-            *_log(end.log),
+            *incidents(connection),
+            *told(connection, end.world.inbox.arrivals),
+            *said_once(end.world.inbox.arrivals),
+            *said_bugs(end.log),
         ]
     finally:
         connection.close()
@@ -71,15 +71,15 @@ def _slots(connection: sqlite3.Connection) -> Iterable[str]:
                 yield f"{place}: after {tuple(one)} comes {tuple(following)}, not slot and due {expected}"
 
 
-def _incidents(connection: sqlite3.Connection) -> Iterable[str]:
+def incidents(connection: sqlite3.Connection) -> Iterable[str]:
     """Each opened once, and resolved as often as it was opened or came back; and never two at a time for one cause."""
     causes = {row["id"]: row["cause"] for row in connection.execute("SELECT id, cause FROM incidents")}
-    told: dict[str, list[str]] = defaultdict(list)
+    turned: dict[str, list[str]] = defaultdict(list)
     opened: dict[str, str] = {}
     for row in connection.execute("SELECT incident, what FROM timeline ORDER BY seq"):
         cause, incident, what = causes.get(row["incident"], "?"), row["incident"], row["what"]
         if what in TURNS:
-            told[incident].append(what)
+            turned[incident].append(what)
         if what in ("opened", "reopened"):
             if cause in opened:
                 yield f"{incident} was opened for {cause} while {opened[cause]} was open"
@@ -87,14 +87,14 @@ def _incidents(connection: sqlite3.Connection) -> Iterable[str]:
         elif what == "resolved" and opened.pop(cause, None) != incident:
             yield f"{incident} was resolved but not open"
     for incident, cause in causes.items():
-        turns = told[incident]
+        turns = turned[incident]
         if turns != ["opened", "resolved"] + ["reopened", "resolved"] * (len(turns) // 2 - 1):
-            yield f"the timeline of {incident} ({cause}) tells {told[incident]}"
+            yield f"the timeline of {incident} ({cause}) tells {turned[incident]}"
     for row in connection.execute("SELECT id FROM incidents WHERE resolved IS NULL"):
         yield f"{row['id']} is still open"
 
 
-def _told(connection: sqlite3.Connection, arrivals: Iterable[Arrival]) -> Iterable[str]:
+def told(connection: sqlite3.Connection, arrivals: Iterable[Arrival]) -> Iterable[str]:
     """Every channel got every opening and every resolution, and all else unless it was withdrawn; and nothing else."""
     got = {(notice["key"], arrival.channel) for arrival in arrivals for notice in arrival.notices}
     outbox = list(connection.execute("SELECT key, channel, incident, reason, number, fate FROM outbox"))
@@ -118,7 +118,7 @@ def _told(connection: sqlite3.Connection, arrivals: Iterable[Arrival]) -> Iterab
                 yield f"of {row['id']} {channel} was to be told {said}, in {incident['announced']} announcements"
 
 
-def _said_once(arrivals: Iterable[Arrival]) -> Iterable[str]:
+def said_once(arrivals: Iterable[Arrival]) -> Iterable[str]:
     """What comes again is the same under the same key; what comes first comes in order, on each channel."""
     notices: dict[str, dict[str, Any]] = {}
     requests: dict[str, list[str]] = {}
@@ -145,7 +145,7 @@ def _said_once(arrivals: Iterable[Arrival]) -> Iterable[str]:
             yield f"on {channel} the announcements of {incident} came in the order {found}"
 
 
-def _log(log: str) -> Iterable[str]:
+def said_bugs(log: str) -> Iterable[str]:
     """No bug of ours came up."""
     lines = log.splitlines()
     for index, line in enumerate(lines):

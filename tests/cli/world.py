@@ -68,8 +68,13 @@ def fill(folder: Path, *, trouble: bool = True, now: datetime | None = None) -> 
 
 async def _write(data: Path, now: datetime, trouble: bool) -> None:
     async with open_store(StoreSettings(path=data, ballast=0)) as store:
-        for record in (_quiet(now), _bad_night(now)) if trouble else (_quiet(now),):
+        for record in records(now) if trouble else records(now)[:1]:
             await store.commit(record)
+
+
+def records(now: datetime) -> list[Record]:
+    """All that was written down: a quiet time, then the bad night."""
+    return [_quiet(now), _bad_night(now)]
 
 
 def a_run(number: int, now: datetime, outcome: Outcome = Outcome.PASSED, **given: object) -> Run:

@@ -10,6 +10,7 @@ from probe.errors import ConfigError
 SHOP = '[targets.shop]\nurl = "https://shop.example"\n'
 SLO = "[slo.a]\nobjective = '99.9%'\n"
 CHANNEL = "[channels.team]\nurl = 'json://a'\n"
+FLEET = "[store]\nurl = 'postgresql://ada@127.0.0.1/probe'\n[fleet]\n"
 WINDOW = "[[maintenance]]\nname = 'w'\nduration = '1h'\n"
 
 
@@ -156,14 +157,53 @@ TABLE: list[tuple[str, str]] = [
     ("[probe]\nlog_level = 'warn'", "config.toml:2: probe.log_level: 'warn' is not a level; did you mean 'warning'?"),
     ("[probe]\ngrace = '0s'", "config.toml:2: probe.grace: '0s' is not longer than zero"),
     # the store
-    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe'", 'config.toml:2: store.url: PostgreSQL comes with a later version; write "sqlite"'),
-    ("[store]\nurl = 'mysql'", "config.toml:2: store.url: 'mysql' is not a store; write \"sqlite\""),
+    ("[store]\nurl = 'mysql'", "config.toml:2: store.url: 'mysql' is not a store; write \"sqlite\", or postgresql://<user>:<password>@<host>/<database>?sslmode=verify-full"),
+    ("[store]\nurl = 'mysql://ada:canary-1@db/probe'", "config.toml:2: store.url: '***' is not a store; write \"sqlite\", or postgresql://<user>:<password>@<host>/<database>?sslmode=verify-full"),
+    ("[store]\nurl = 'postgresql'", "config.toml:2: store.url: 'postgresql' is not a URL; write postgresql://<user>:<password>@<host>/<database>?sslmode=verify-full"),
+    ("[store]\nurl = 'postgresql://db/probe'", "config.toml:2: store.url: the URL of the database names no user; write postgresql://<user>:<password>@<host>/<database>?sslmode=verify-full"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@/probe'", "config.toml:2: store.url: the URL of the database names no host; write postgresql://<user>:<password>@<host>/<database>?sslmode=verify-full"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@a,b:x/probe'", "config.toml:2: store.url: a port of the database is not from 1 to 65535; write special characters of the password as %XX: @ is %40, / is %2F, : is %3A, # is %23"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@[db/probe'", "config.toml:2: store.url: the URL of the database cannot be read; write special characters of the password as %XX: @ is %40, / is %2F, : is %3A, # is %23"),
+    ("[store]\nurl = 'postgresql://ada:canary-1#@db/probe'", "config.toml:2: store.url: the URL of the database cannot be read; write special characters of the password as %XX: @ is %40, / is %2F, : is %3A, # is %23"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe?sslmod=require'", "config.toml:2: store.url: the URL of the database has the parameter 'sslmod', which is not known; did you mean 'sslmode'?"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe?sslmode=verify'", "config.toml:2: store.url: there is no such sslmode; did you mean 'verify-ca'?"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe?sslrootcert='", "config.toml:2: store.url: sslrootcert names no file; write sslrootcert=/etc/probe/sslrootcert.pem, or leave it out"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe?sslkey=/k'", "config.toml:2: store.url: there is an sslkey, and no sslcert that it belongs to; name both"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe?target_session_attrs=standby'", "config.toml:2: store.url: target_session_attrs asks for a server that takes no writes; write target_session_attrs=read-write"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@/probe?host=/run/postgresql&sslmode=verify-full'", "config.toml:2: store.url: a Unix socket has no certificate to verify; leave sslmode out"),
+    ("[store]\nurl = 'postgresql://ada:canary-1@db/probe?sslmode=require'", "config.toml:2: warning: store.url: whoever is between this machine and the database can pose as it, and read and change everything; add ?sslmode=verify-full&sslrootcert=/etc/probe/database-ca.pem to the URL"),
+    # the fleet
+    ("[fleet]\nrole = 'agent'", 'config.toml:1: fleet: there is no fleet without a database; set [store] url = "postgresql://…", or remove it'),
+    (FLEET + "role = 'agnet'", "config.toml:4: fleet.role: 'agnet' is not a role; did you mean 'agent'?"),
+    (FLEET + "node = 'a/b'", "config.toml:4: fleet.node: 'a/b' cannot be an id; use letters, digits, '_', '-' and '.', beginning with a letter, a digit or '_'"),
+    (FLEET + "stale_after = '5s'", "config.toml:4: fleet.stale_after: '5s' is shorter than 15s; a region that is just restarted must not be said to be silent"),
+    (FLEET + "catch_up = 0", "config.toml:4: fleet.catch_up: 0 is not from 1 to 100000"),
+    (FLEET + "outbox = '1 tome'", "config.toml:4: fleet.outbox: '1 tome' is not a size; write a number and a unit (B kB KiB MB MiB GB GiB), such as \"800MiB\""),
+    (FLEET + "evidence = 'databse'", "config.toml:4: fleet.evidence: 'databse' is no place for evidence; did you mean 'database'?"),
+    (FLEET + "evidence = 's3:bucket'", "config.toml:4: fleet.evidence: 's3:bucket' is no place for evidence; write \"database\", \"off\", or the bucket, \"s3://bucket/prefix\""),
+    (FLEET + "fast_path = 'taem'\n" + CHANNEL, "config.toml:4: fleet.fast_path[0]: there is no channel 'taem' here; did you mean 'team'?"),
+    (FLEET + "role = 'agent'", 'config.toml:4: fleet.role: an agent says where it is; set [probe] region = "us-east", or whatever it is called'),
+    (FLEET + "role = 'agent'\n[probe]\nregion = 'us'\n" + SLO, "config.toml:7: slo: an agent does not judge; write it where the fleet is judged, and remove it here"),
+    (FLEET + "role = 'agent'\n[probe]\nregion = 'us'\n[regions.eu]", 'config.toml:7: regions.eu: an agent probes from its own region only, us; run another one with region = "eu" and this table, on this machine if need be'),
+    (FLEET + "role = 'agent'\n[probe]\nregion = 'us'\n" + CHANNEL, 'config.toml:7: warning: channels.team: an agent tells nobody anything, but on its fast path; add fast_path = ["team"] to [fleet], or remove it'),
+    (FLEET + "role = 'evaluate'\n[regions.eu]", "config.toml:5: regions.eu: nobody probes from there: this node only judges; write agent = true, and run an agent there"),
+    (FLEET + "[[drill]]\ncheck = 'a'\ncron = '0 9 * * mon'", "config.toml:4: warning: drill[0]: drills are made by single nodes only: in a fleet this one is not; remove it, or drill elsewhere"),
+    ("[regions.us]\nagent = true", 'config.toml:2: regions.us.agent: there is no fleet that an agent could belong to; set [store] url = "postgresql://…", or remove it'),
+    # what would be published
+    (FLEET + "[channels.team]\nurl = 'slack://canary-1-TOKEN/a'", "config.toml:5: channels.team.url: a secret stands here, and would be published to the nodes of the fleet; write ${env:NAME} or ${file:PATH}, which each node fills in for itself"),
+    (FLEET + SHOP + "headers = { authorization = 'Bearer canary-1' }", "config.toml:6: targets.shop.headers.authorization: a secret stands here, and would be published to the nodes of the fleet; write ${env:NAME} or ${file:PATH}, which each node fills in for itself"),
+    (FLEET + SHOP + "secrets = { user = 'canary-1' }", "config.toml:6: targets.shop.secrets.user: a secret stands here, and would be published to the nodes of the fleet; write ${env:NAME} or ${file:PATH}, which each node fills in for itself"),
+    (FLEET + "[regions.us]\nagent = true\nproxy = 'http://a:canary-1@b:1'", "config.toml:6: regions.us.proxy: a secret stands here, and would be published to the nodes of the fleet; write ${env:NAME} or ${file:PATH}, which each node fills in for itself"),
     ("[store]\nballast = -1", "config.toml:2: store.ballast: -1 is negative"),
     ("[store]\nkeep_details = '15d'", "config.toml:2: store.keep_details: 15d is longer than keep_runs, 14d; the details of a run go with the run"),
     ("[store]\nkeep_days = '100d'", "config.toml:1: store.keep_hours: 400d is longer than keep_days, 100d; days are summed up from hours, and outlast them"),
     # regions
     ("[regions.us]\ncontrol = 'anchor.example'", 'config.toml:2: regions.us.control: \'anchor.example\' is not a URL: it has no scheme; write https://…, such as "https://alerts.example/hook"'),
     ("[regions.us]\ncontrol = 'https://anchor.example'\n[targets.\"control.us\"]\nurl = 'https://a.example'", "config.toml:3: targets.control.us: the control of a region has that name; give it another"),
+    ("[regions.us]\ncontrol = ['dns:a.example', 'dns:a b']", "config.toml:2: regions.us.control[1]: 'dns:a b' is not a name to be resolved; such as \"dns:example.org\""),
+    (SHOP + "[regions.us.targets.shpo]", "config.toml:3: regions.us.targets.shpo: there is no target 'shpo'; did you mean 'shop'?"),
+    (SHOP + "[regions.us.targets.shop]\nurl = 'shop.example'", "config.toml:4: regions.us.targets.shop.url: 'shop.example' is not a URL: it has no scheme; write https://…, such as \"https://shop.example\""),
+    (SHOP + "[regions.us.targets.shop]\nulr = 'shop.example'", "config.toml:4: regions.us.targets.shop.ulr: there is no such key; did you mean 'url'?"),
     # objectives
     ("[slo.a]", 'config.toml:1: slo.a.objective: is missing; such as objective = "99.9%"'),
     ("[slo.a]\nobjective = '99.9'", "config.toml:2: slo.a.objective: '99.9' is not a share; write a share with its unit, such as \"99.9%\""),

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from probe.config.settings import Latency, Slo, StoreLimits
-from probe.core.check import Cron, Source
-from probe.core.expectation import Expectation, Op, Subject
+from probe.core.check import Anchors, Cron, Source
 from probe.core.maintenance import Window
 from probe.core.rules import Calendar, Escalation, Route, Severity
 from probe.core.secret import Redactor, Secret
 from probe.ports import ChannelSettings
-from tests.config.conftest import Load, call_of
+from tests.config.conftest import Load
 
 SHOP = '[targets.shop]\nurl = "https://shop.example"\n'
 
@@ -247,13 +246,17 @@ def test_the_control_of_a_region(load: Load, tmp_path: Path) -> None:
     assert list(config.controls) == ["us"]
     control, target = config.controls["us"], config.control_targets["control.us"]
     assert (control.id, control.target, control.regions) == ("control.us", target.name, ("us",))
-    assert (control.kind, control.timeout) == ("http", timedelta(seconds=5))
+    assert (control.kind, control.timeout) == ("control", timedelta(seconds=3))
     assert control.source == Source(file=str(tmp_path / "config.toml"), line=2)
-    call = call_of(control)
-    assert (call.method, target.join(call.path)) == ("GET", "https://anchor.example/ping?x=1")
-    assert call.expectations == (Expectation(subject=Subject.STATUS, op=Op.UNDER, value=500),)
+    assert control.work == Anchors(names=("https://anchor.example/ping?x=1",))
     assert config.declared == ()
     assert "control.us" not in config.targets
+
+
+def test_several_anchors_of_a_region(load: Load) -> None:
+    config = load('[regions.us]\ncontrol = ["dns:anchor.example", "https://anchor.example/"]')
+    assert config.controls["us"].work == Anchors(names=("dns:anchor.example", "https://anchor.example/"))
+    assert config.control_targets["control.us"].url == "https://anchor.example/"
 
 
 def test_a_check_by_the_clock(load: Load) -> None:

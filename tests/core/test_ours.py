@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from probe.core.check import CheckId
-from probe.core.evaluate import LASTING, RECHECK
+from probe.core.evaluate import RECHECK
 from probe.core.failure import Failure
 from probe.core.incident import Verdict
 from probe.core.ledger import Counts
+from probe.core.network import LASTING
 from probe.core.rules import Objective, Severity
 from probe.core.run import Outcome, Why
 from probe.core.verdict import ILL

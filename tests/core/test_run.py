@@ -13,6 +13,7 @@ from probe.core.failure import Failure
 from probe.core.run import (
     Artifact,
     ConsoleLine,
+    Control,
     HostLoad,
     Observation,
     Outcome,
@@ -125,6 +126,7 @@ def whole_run() -> Run:
             log=("hello",),
             duration=1.5,
             trace_id="ab",
+            control=Control(well=True, at=NOW, seconds=0.0312345, text="https://anchor.example answered 204"),
         )
     )
 

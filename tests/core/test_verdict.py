@@ -34,7 +34,7 @@ def test_who_reports() -> None:
     who = watched(regions=("fresh", "stale", "blind", "seeing", "never", "new"))
     regions = {"blind": RegionState(blind=NOW), "seeing": RegionState()}
     assert set(reporting(check, who, regions, NOW)) == {"fresh", "seeing"}
-    assert speaking(check, who, ill(who, regions, NOW), NOW) == ("fresh", "seeing", "never", "new"), (
+    assert speaking(check, who, regions, NOW) == ("fresh", "seeing", "never", "new"), (
         "one that was never heard of is waited for"
     )
 

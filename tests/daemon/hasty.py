@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Final
 
 from probe.__main__ import main
-from probe.core import confirm, detector, draft, evaluate, gates, holds, recovery, state, verdict
+from probe.core import confirm, detector, draft, evaluate, gates, holds, network, recovery, state, verdict
 from probe.engine import recorder
 
 TEMPO: Final = 60.0
@@ -23,7 +23,8 @@ WAITS: Final[Mapping[ModuleType, tuple[str, ...]]] = {
     recovery: ("QUIET", "QUIET_MOST"),
     confirm: ("GAP", "SOLO_WITHIN"),
     draft: ("AGAIN",),
-    evaluate: ("RECHECK", "LASTING"),
+    evaluate: ("RECHECK",),
+    network: ("LASTING",),
     verdict: ("ILL",),
     state: ("RETURNS",),
     recorder: ("EVERY",),
@@ -35,11 +36,15 @@ def hurry() -> None:
     """Make them all shorter, wherever they were imported to."""
     for home, names in WAITS.items():
         for name in names:
-            usual = getattr(home, name)
-            short = _shorter(usual)
-            for module in [m for n, m in sys.modules.items() if n.startswith("probe.")]:
-                if getattr(module, name, None) is usual:
-                    setattr(module, name, short)
+            change(home, name, _shorter(getattr(home, name)))
+
+
+def change(home: ModuleType, name: str, value: object) -> None:
+    """Give a name that is at home there another value, wherever it was imported to."""
+    usual = getattr(home, name)
+    for module in [m for n, m in sys.modules.items() if n.startswith("probe.")]:
+        if getattr(module, name, None) is usual:
+            setattr(module, name, value)
 
 
 def _shorter(usual: object) -> object:

@@ -28,6 +28,8 @@ class DaemonProcess:
     starts: int = 0
     program: str = "tests.daemon.hasty"
     """What is run: the daemon whose judgement is in a hurry, or `probe` itself."""
+    inside: tuple[str, ...] = ()
+    """Words before its command that put it somewhere else: into a network namespace."""
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
@@ -46,7 +48,7 @@ class DaemonProcess:
             log.write(f"--- start {self.starts}\n".encode())
             log.flush()
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self.program, "run", "--config", str(self.config)),
+                *(*self.inside, sys.executable, "-m", self.program, "run", "--config", str(self.config)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from probe.core.evaluate import LASTING, Acknowledge, Tick, evaluate
+from probe.core.evaluate import Acknowledge, Tick, evaluate
 from probe.core.failure import Failure
 from probe.core.incident import Entry, IncidentId, What
+from probe.core.network import LASTING
 from probe.core.run import Outcome, Run, Why
 from probe.core.state import Change
 from probe.engine.narrate import narrate

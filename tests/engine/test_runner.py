@@ -153,6 +153,18 @@ async def test_the_place_in_the_schedule_and_the_lag() -> None:
     assert [(r.slot, r.why) for r in watch.runs] == [(slot, Why.SCHEDULED)] * 3
 
 
+@pytest.mark.looptime
+async def test_a_control_run_waits_for_no_place() -> None:
+    """It is wanted in the second in which others hang."""
+    async with runner_of(Scripted(takes=5), plan(network=1)) as runner, asyncio.TaskGroup() as group:
+        first, second, third = checks(3)
+        group.create_task(runner.run(first), name="first")
+        group.create_task(runner.run(second), name="second")
+        await asyncio.sleep(1)
+        await runner.run(third, Why.CONTROL)
+        assert asyncio.get_running_loop().time() == pytest.approx(6)
+
+
 async def test_evidence_stops_while_there_is_no_room_for_it() -> None:
     """It is asked before each run."""
     prober, room = Scripted(), [True, False]

@@ -1,4 +1,4 @@
-"""What every store promises: in memory, on disk, and on disk opened anew for each call."""
+"""What every store promises: in memory, on disk, on disk opened anew for each call, and in a fleet's PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,6 +17,7 @@ from probe.core.state import RETURNS, Change, Tally
 from probe.ports import Record, Restored, Store
 from probe.store.memory import MemoryStore
 from tests.core.builders import NOW
+from tests.postgres import Database
 from tests.store.builders import (
     ODD,
     at,
@@ -33,6 +34,7 @@ from tests.store.builders import (
     store_in,
     suspected,
 )
+from tests.store.fleet import fleet_store, read_fleet
 
 pytestmark = pytest.mark.asyncio
 
@@ -60,28 +62,53 @@ class Reopened:
 class Kept:
     """A store, and what runs it holds."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, where: Path | Database) -> None:
         self.store = store
-        self.folder = folder
+        self.where = where
 
     async def runs(self, check: str = "cart") -> list[Run]:
         """In the order of their start, without details."""
         if isinstance(self.store, MemoryStore):
             return sorted((r for r in self.store.runs if r.check == check), key=lambda r: r.started)
-        return list(reversed(await read(self.folder, lambda reader: reader.history(check))))
+        if isinstance(self.where, Database):
+            return list(reversed(await read_fleet(self.where, lambda reader: reader.history(check))))
+        return list(reversed(await read(self.where, lambda reader: reader.history(check))))
 
 
 @asynccontextmanager
-async def opened(kind: str, folder: Path) -> AsyncIterator[Kept]:
-    if kind == "sqlite":
-        async with store_in(folder) as store:
-            yield Kept(store, folder)
+async def opened(kind: str, where: Path | Database) -> AsyncIterator[Kept]:
+    if isinstance(where, Database):
+        async with fleet_store(where) as shared:
+            yield Kept(shared, where)
+    elif kind == "sqlite":
+        async with store_in(where) as store:
+            yield Kept(store, where)
     else:
-        yield Kept(MemoryStore() if kind == "memory" else Reopened(folder), folder)
+        yield Kept(MemoryStore() if kind == "memory" else Reopened(where), where)
+
+
+@pytest.fixture(params=["memory", "sqlite", "reopened", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def where(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path | Database:
+    if kind != "postgresql":
+        return tmp_path
+    database: Database = request.getfixturevalue("fleet")
+    return database
+
+
+@pytest.fixture
+async def kept(kind: str, where: Path | Database) -> AsyncIterator[Kept]:
+    async with opened(kind, where) as found:
+        yield found
 
 
 @pytest.fixture(params=["memory", "sqlite", "reopened"])
-async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kept]:
+async def alone(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kept]:
+    """The store of one node, to which a run may be given again, and which forgets runs by itself."""
     async with opened(request.param, tmp_path) as found:
         yield found
 
@@ -118,21 +145,21 @@ async def test_the_last_change_of_a_key_holds(kept: Kept) -> None:
     assert restored.state.ledgers["o"].between(NOW, at(1)).good == 4
 
 
-async def test_a_run_is_stored_once(kept: Kept) -> None:
+async def test_a_run_is_stored_once(alone: Kept) -> None:
     """However often it is committed, and also twice in one record; the rest of the record counts."""
-    await kept.store.commit(Record(runs=(run(1), run(1), run(2))))
-    await kept.store.commit(Record(runs=(run(2), run(3)), alive=at(3)))
-    assert [r.id for r in await kept.runs()] == ["run-1", "run-2", "run-3"]
-    assert (await kept.store.restore()).alive == at(3)
+    await alone.store.commit(Record(runs=(run(1), run(1), run(2))))
+    await alone.store.commit(Record(runs=(run(2), run(3)), alive=at(3)))
+    assert [r.id for r in await alone.runs()] == ["run-1", "run-2", "run-3"]
+    assert (await alone.store.restore()).alive == at(3)
 
 
-async def test_a_slot_has_one_run(kept: Kept) -> None:
+async def test_a_slot_has_one_run(alone: Kept) -> None:
     """A second run of a slot is stored without the slot: nothing accepted is lost. Other regions have their own slots."""
     other = replace(run(1, region="us"), id=RunId("run-us"))
-    await kept.store.commit(Record(runs=(run(1), other)))
+    await alone.store.commit(Record(runs=(run(1), other)))
     second, third = run(1, id="second", started=at(1.5)), run(1, id="third", started=at(1.6))
-    await kept.store.commit(Record(runs=(run(2), second, third)))
-    assert {r.id: r.slot and r.slot.number for r in await kept.runs()} == {
+    await alone.store.commit(Record(runs=(run(2), second, third)))
+    assert {r.id: r.slot and r.slot.number for r in await alone.runs()} == {
         "run-1": 1,
         "run-us": 1,
         "run-2": 2,
@@ -234,24 +261,24 @@ async def test_what_is_restored_is_a_copy(kept: Kept) -> None:
     }
 
 
-async def test_retention(kept: Kept) -> None:
+async def test_retention(alone: Kept) -> None:
     """Runs that passed go after 14 days, others after 90, what was told 90 days after; incidents and pending stay."""
     runs = [run(1), failed(2), run(3, started=at(3) + timedelta(days=13))]
     said = Change(
         notifications=(notification("sent"), notification("open")), incidents={"shop.example": full_incident()}
     )
-    await kept.store.commit(Record(runs=tuple(runs), changes=(said,), attempts=(attempt("sent", Fate.SENT),)))
-    await kept.store.tidy(at(60) + timedelta(days=14))
-    assert [r.id for r in await kept.runs()] == ["run-2", "run-3"]
-    await kept.store.tidy(at(60) + timedelta(days=90))
-    assert await kept.runs() == []
-    await kept.store.tidy(at(60) + timedelta(days=90))
-    restored = await kept.store.restore()
+    await alone.store.commit(Record(runs=tuple(runs), changes=(said,), attempts=(attempt("sent", Fate.SENT),)))
+    await alone.store.tidy(at(60) + timedelta(days=14))
+    assert [r.id for r in await alone.runs()] == ["run-2", "run-3"]
+    await alone.store.tidy(at(60) + timedelta(days=90))
+    assert await alone.runs() == []
+    await alone.store.tidy(at(60) + timedelta(days=90))
+    restored = await alone.store.restore()
     assert [n.key for n in restored.pending] == ["open"]
     assert list(restored.state.incidents) == ["shop.example"]
     # The key of what was forgotten is free again: this shows that it was.
-    await kept.store.commit(Record(changes=(Change(notifications=(notification("sent"),)),)))
-    assert [n.key for n in (await kept.store.restore()).pending] == ["open", "sent"]
+    await alone.store.commit(Record(changes=(Change(notifications=(notification("sent"),)),)))
+    assert [n.key for n in (await alone.store.restore()).pending] == ["open", "sent"]
 
 
 async def test_counts_stay_exact(kept: Kept) -> None:

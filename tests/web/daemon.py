@@ -83,6 +83,7 @@ class FakeDaemon:
             "workers": 2,
             "recorder": {"queued": 0, "trouble": None},
             "channels": {"oncall": {"pending": 0, "disabled": None}, "team": {"pending": 2, "disabled": "gone"}},
+            "fleet": None,
         }
 
     def open_incidents(self) -> Collection[str]:
