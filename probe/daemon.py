@@ -185,7 +185,7 @@ class Daemon:
                 ]
                 back.create_task(self._reloads.run(self._stop), name="reload")
                 if config.heartbeat_url is not None:
-                    beat = heartbeat(config.heartbeat_url, config.heartbeat_every, lambda: self.healthy() is None)
+                    beat = heartbeat(config.heartbeat_url, config.heartbeat_every, self._is_well)
                     others.append(back.create_task(beat, name="heartbeat"))
                 gc.collect()
                 gc.freeze()  # what lives as long as the process need not be looked at again and again
@@ -310,6 +310,9 @@ class Daemon:
             queued=self._service.recorder.queued,
             trouble=self._service.recorder.trouble,
         )
+
+    def _is_well(self) -> bool:
+        return self.healthy() is None and (self._member is None or self._member.works())
 
     def concern(self) -> str | None:
         """What somebody should mend though it works."""

@@ -24,7 +24,7 @@ from probe.engine.scheduler import RunOne
 from probe.engine.service import FAREWELL, Service
 from probe.errors import ProbeError, StoreUnavailable
 from probe.fleet.bucket import BucketDepot
-from probe.fleet.calls import HubCalls
+from probe.fleet.calls import HubCalls, Introduction
 from probe.fleet.deliver import FleetDelivery
 from probe.fleet.evaluator import Evaluator
 from probe.fleet.evidence import DatabaseDepot, Depot, Shipper
@@ -37,6 +37,7 @@ from probe.fleet.link import Ears, LinkSettings
 from probe.fleet.links import Links
 from probe.fleet.outbox import SqliteOutbox
 from probe.fleet.partitions import arrange_partitions
+from probe.fleet.presence import be_known
 from probe.fleet.room import Room
 from probe.fleet.sampling import Sampler
 from probe.fleet.status import CLOCK
@@ -47,6 +48,7 @@ from probe.ports import ChannelSettings, Clock, Notifier, Record, Store
 from probe.store.outbox import told_incidents
 from probe.store.settings import StoreSettings
 from probe.store.sqlite import SqliteStore
+from probe.web.health import reason
 
 log = logging.getLogger(__name__)
 TIDY: Final = 3600.0
@@ -164,6 +166,7 @@ class Member:
                 configured=self._configured,
                 config=lambda: self._given.hash,
                 status=self._report,
+                well=self._keeps,
             )
             settings = LinkSettings(
                 region=config.region.name, node=self.fleet.node, role=self.fleet.role.value, version=__version__,
@@ -242,6 +245,8 @@ class Member:
                 tasks.append(group.create_task(self._shipper.run(), name="evidence"))
             if self._evaluator is not None and self._delivery is not None:
                 tasks.append(group.create_task(self._tidy(), name="tidy the fleet"))
+                if self._links is None:
+                    tasks.append(group.create_task(be_known(self._calls, self._introduction), name="presence"))
                 group.create_task(self._evaluator.run(over), name="evaluator")
                 group.create_task(self._delivery.run(over, FAREWELL), name="delivery of the fleet")
             await over.wait()
@@ -294,6 +299,10 @@ class Member:
             raise ProbeError("this node only probes: say it to one that judges (probe fleet status names them)")
         return self._evaluator
 
+    def works(self) -> bool:
+        """Whether it does for the fleet what it is there for: who judges cannot without the database, who probes can."""
+        return self._evaluator is None or self._evaluator.trouble is None
+
     def concern(self) -> str | None:
         """What somebody should mend though it works."""
         link = None if self._links is None else self._links.home
@@ -343,11 +352,29 @@ class Member:
             "trouble": self.concern(),
         }
 
+    def _introduction(self) -> Introduction:
+        """What a node that only judges says of itself: it has no runs to forward."""
+        return Introduction(
+            region=self._local.config.region.name, node=self.fleet.node, source=self.fleet.node,
+            role=self.fleet.role.value, version=__version__, config=self._given.hash, started=self._started,
+            skew=0.0, queue=0, status=self._report(),
+        )  # fmt: skip
+
+    def _keeps(self) -> bool:
+        """Whether what is run here is written down, or has not been for some seconds only."""
+        assert self._service is not None, "nothing runs before"
+        recorder, now = self._service.recorder, asyncio.get_running_loop().time()
+        trouble = recorder.trouble
+        well = reason(now, ticked=now, written=recorder.written, queued=recorder.queued, trouble=trouble) is None
+        return trouble is None or well
+
     def _report(self) -> Mapping[str, object]:
         """What the fleet is told of us beside what every node says."""
         room = self._room
+        trouble = self._given.trouble or (self._service and self._service.recorder.trouble) or ""
         return {
-            "trouble": self._given.trouble[:SAID],
+            "role": self.fleet.role.value,
+            "trouble": trouble[:SAID],
             "thinned": 0 if room is None else room.thinned,
             "dropped": 0 if room is None else room.dropped,
             "bytes": 0 if room is None else room.waiting,

@@ -20,6 +20,8 @@ import trustme
 OWNER = "probe"
 """The superuser of every private server; its password is the same word."""
 LOOPBACK = "127.0.0.1"
+PREFIX = "probe-postgres-"
+"""How the name of a server's folder begins; the number of the process that made it follows."""
 START_WITHIN = 60.0
 STOP_WITHIN = 15.0
 ANSWER_WITHIN = 20.0
@@ -240,7 +242,8 @@ def private_postgres(
     certificate for `names` and it then refuses clients without TLS; `durable` asks for fsync; `settings` are more of
     postgresql.conf; `keep_log` is a file to which its log is copied at the end.
     """
-    folder = Path(tempfile.mkdtemp(prefix="probe-postgres-"))
+    _remove_orphans()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         _make(folder, authority, names)
         asked = {**SETTINGS, **({} if durable else HASTE), **({"ssl": "on"} if authority else {}), **(settings or {})}
@@ -290,6 +293,25 @@ def free_port(namespace: str | None = None) -> int:
     with socket.create_server((LOOPBACK, 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def _remove_orphans() -> None:
+    """Servers and folders of tests that were killed before they could: the process that made them is gone."""
+    left = [
+        folder
+        for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*")
+        if (maker := folder.name.removeprefix(PREFIX).partition("-")[0]).isdigit() and not psutil.pid_exists(int(maker))
+    ]
+    if not left:
+        return
+    data = {str(folder / "data") for folder in left}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() == "postgres" and data.intersection(process.cmdline()):
+                for one in (process, *process.children(recursive=True)):
+                    one.kill()
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _version(initdb: Path) -> tuple[int, ...]:

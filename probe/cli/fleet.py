@@ -81,14 +81,20 @@ def publish(
     """
     import os
 
-    from probe.cli.stored import whoever
+    from probe.cli.stored import mistaken, whoever
+    from probe.errors import ProbeError, StoreUnavailable
     from probe.fleet.publication import publication_of
     from probe.fleet.publish import publish as put_in_force
     from probe.loader import load
 
     with _hub(config, json=json) as (call, use):
-        publication = publication_of(load(config, environ=os.environ))
-        use(lambda hub: put_in_force(hub, publication, whoever(), canary=canary))
+        try:
+            publication = publication_of(load(config, environ=os.environ))
+            use(lambda hub: put_in_force(hub, publication, whoever(), canary=canary))
+        except StoreUnavailable:
+            raise
+        except ProbeError as error:
+            mistaken(call.clean(str(error)), json=json)
         if json:
             call.document(Exit.PASSED, {"config": publication.hash, "canary": canary})
         else:
@@ -191,6 +197,10 @@ def _hub(config: Path, *, json: bool) -> Iterator[tuple["Asked", Use]]:
         url, fleet = call.config.database, call.config.fleet
         if url is None or fleet is None:
             mistaken(f'{config} has no fleet: set store.url = "postgresql://…"', json=json)
+        if not fleet.judges:
+            mistaken(
+                f"{config} is that of an agent, which may only report: do this where the fleet is judged", json=json
+            )
 
         async def session(work: Callable[[Hub], Awaitable[Any]]) -> Any:
             hub = Hub(url, node=f"{fleet.node} cli")

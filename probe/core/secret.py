@@ -65,6 +65,8 @@ class Secret:
 def encodings(value: str) -> frozenset[bytes]:
     """Every form in which `value` may turn up in an output: JSON, URL, form, HTML, base64 at each alignment.
 
+    And as a header is read, whose bytes count as Latin-1: `é` comes as `Ã©`.
+
     Forms shorter than `SHORTEST` bytes are left out.
     """
     raw = value.encode()
@@ -81,6 +83,8 @@ def encodings(value: str) -> frozenset[bytes]:
         html.escape(value).replace("&#x27;", "&#39;"),
         repr(value)[1:-1],
     }
+    misread = raw.decode("latin-1")
+    texts |= {misread, html.escape(misread), json.dumps(misread)[1:-1], json.dumps(misread, ensure_ascii=False)[1:-1]}
     texts |= {re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in texts}
     texts |= {json.dumps(text)[1:-1] for text in texts}
     forms = {text.encode() for text in texts}

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 ROOM: Final = 1000
 """Numbers of the source from one run to the next: between them is room for what is told without being a run."""
 BATCH: Final = 500
-"""Runs in one call at most."""
+"""Runs in one call at most: half as many after a call that failed, for the way may be too narrow, and then slowly more again."""
 PATIENCE: Final = 30.0
 """Seconds for one batch."""
 FRESH: Final = 30.0
@@ -87,6 +87,7 @@ class Forwarder:
         self._noted = 0
         self._acked: int | None = None
         self._calling = 0
+        self._most = BATCH
         self.position = 0
         self.queue = 0
         self.clear = float("-inf")
@@ -165,7 +166,7 @@ class Forwarder:
                 log.exception("a batch was not forwarded", extra={"region": self._region})
                 continue
             failed = ""
-            await self._pause(self._rate.wait(BATCH) if rest else 1.0, hurried=not rest)
+            await self._pause(self._rate.wait(self._most) if rest else 1.0, hurried=not rest)
 
     async def _pause(self, seconds: float, *, hurried: bool) -> None:
         """Wait; news of trouble end it when we are not catching up."""
@@ -211,7 +212,7 @@ class Forwarder:
             return Batch(parcels=(), until=self.position, behind=0)
         self._dirty = False
         try:
-            return await self._outbox.batch(self._region, self.position, min(BATCH, max(1, self._rate.room(now))))
+            return await self._outbox.batch(self._region, self.position, min(self._most, max(1, self._rate.room(now))))
         except BaseException:
             self._dirty = True
             raise
@@ -232,14 +233,18 @@ class Forwarder:
         try:
             async with asyncio.timeout(PATIENCE):
                 self._acked = await self._calls.deliver(self._who(), rows)
+            self._most = min(BATCH, self._most + max(1, self._most // 8))
         except TimeoutError:
-            self._dirty = True
+            self._fails(len(rows))
             raise StoreUnavailable(f"the database of the fleet did not take a batch in {PATIENCE:g} s") from None
         except BaseException:
-            self._dirty = True
+            self._fails(len(rows))
             raise
         finally:
             self._calling += 1
+
+    def _fails(self, rows: int) -> None:
+        self._dirty, self._most = True, max(1, min(self._most, rows) // 2)
 
 
 class Tap:

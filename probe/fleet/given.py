@@ -16,7 +16,7 @@ from probe.fleet.configuration import Configuration
 from probe.fleet.hub import Hub
 from probe.fleet.install import check_schema
 from probe.fleet.publication import publication_of
-from probe.fleet.publish import Publication, Standing, bundle_for, current, publish, published
+from probe.fleet.publish import Publication, Standing, bundle_for, current, publish, published, regions_of
 from probe.loader import LoadedChecks, glance
 
 log = logging.getLogger(__name__)
@@ -96,9 +96,18 @@ class Given:
 
     async def _publish(self, publication: Publication, *, anew: bool) -> None:
         """Publish it; `anew`: also when it was in force before, and another one is now."""
-        known = {one.hash: one.standing for one in await published(self._hub)}
-        standing = known.get(publication.hash)
-        if standing is None or (anew and standing is not Standing.CURRENT):
+        known = {one.hash: one for one in await published(self._hub)}
+        standing = known[publication.hash].standing if publication.hash in known else None
+        others = [one for one in known.values() if one.standing is Standing.CURRENT and one.by != self._fleet.node]
+        left = sorted(await regions_of(self._hub, others[0].hash) - set(publication.regions)) if others else []
+        if (
+            left and standing is None and not anew
+        ):  # the file of a second node that judges easily forgets the first's region
+            log.error(
+                "not published, for it has no region %s, and what %s published has: running that. `probe fleet publish`"
+                " puts it in force nevertheless", ", ".join(left), others[0].by,
+            )  # fmt: skip
+        elif standing is None or (anew and standing is not Standing.CURRENT):
             await publish(self._hub, publication, self._fleet.node)
             log.info("published the configuration", extra={"config": publication.hash})
         elif standing is not Standing.CURRENT:

@@ -69,7 +69,7 @@ class Ears:
 
     `ask`: runs are to be made. `gone`: a node of the region is missed, whose checks are shared among the others: what came
     due since the moment given may not have been run. `configured`: the region is to run this configuration. `config` says
-    which one runs, `status` what else is to be said of us.
+    which one runs, `status` what else is to be said of us, `well` whether what we run is kept: else others shall run it.
     """
 
     ask: Callable[[Iterable[Ask]], object]
@@ -77,6 +77,7 @@ class Ears:
     configured: Callable[[str], object]
     config: Callable[[], str]
     status: Callable[[], Mapping[str, object]]
+    well: Callable[[], bool]
 
 
 class Absence:
@@ -176,7 +177,7 @@ class Link:
             region=settings.region,
             node=settings.node,
             source=self._source.id,
-            role=settings.role,
+            role=settings.role if self._ears.well() else "evaluate",
             version=settings.version,
             config=self._ears.config(),
             started=settings.started,
@@ -200,8 +201,7 @@ class Link:
         """Say that we probe no more, so that the others of the region take over at once. After `run`, as far as it can be."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(GOODBYE):
-                said = self.introduction()
-                await self._calls.sync(replace(said, role="evaluate", status={**said.status, "role": said.role}))
+                await self._calls.sync(replace(self.introduction(), role="evaluate"))
 
     async def run(self) -> None:
         """Keep up the link until cancelled."""
@@ -300,4 +300,7 @@ class Link:
         self._shared = self._clock.now()
         if self._time() - self._noted >= SHARED:
             self._noted = self._time()
-            await self._outbox.share(self.settings.region, self._shared)
+            try:
+                await self._outbox.share(self.settings.region, self._shared)
+            except StoreUnavailable as error:  # our own disk is full: the hub is not away for that
+                log.debug("it is not noted that the region is shared: %s", error)

@@ -205,6 +205,13 @@ async def current(hub: Hub) -> tuple[str, Bundle] | None:
     return None if row is None else (row.hash, unpack(row.body))
 
 
+async def regions_of(hub: Hub, hash: str) -> set[str]:
+    """The regions that a configuration has; none when it is not kept any more."""
+    async with hub.transaction() as connection:
+        found = await connection.scalars(text("SELECT region FROM probe.bundles WHERE hash = :hash"), {"hash": hash})
+        return set(found)
+
+
 async def bundle_for(hub: Hub, region: str, hash: str) -> Bundle | None:
     """What the agents of a region may know of a configuration; `None`: it is not kept any more."""
     async with hub.transaction() as connection:

@@ -119,7 +119,12 @@ async def _connect(hub: Hub, address: Address) -> FleetConnection:
         if not connection.is_standby:
             return connection
         connection.terminate()
-    raise trouble or ProbeError("no host of the database takes writes")
+    if trouble is not None:
+        raise StoreUnavailable(
+            f"the schema is there, but a new role could not log in to try what an agent could do: {trouble}."
+            " Where that is a pooler, which does not know it, run this with the address of the database itself"
+        ) from trouble
+    raise ProbeError("no host of the database takes writes")
 
 
 async def _attempt(connection: FleetConnection, attempt: _Attempt, own: str) -> Tried:

@@ -103,12 +103,17 @@ def without_secret_headers(value: Any) -> Any:
 
 
 def cleaned_lines(data: bytes) -> bytes:
-    """JSON lines with `without_secret_headers` applied to each; a line that is no JSON is left out."""
+    """JSON lines with `without_secret_headers` applied to each; a line that is no JSON is left out.
+
+    So are the masks of our own pictures: they are expressions that find every secret, and spell it as no redactor knows it.
+    """
     lines = []
     for line in data.splitlines():
         try:
             decoded = json.loads(line)
         except ValueError:
             continue
+        if isinstance(decoded, dict) and isinstance(decoded.get("params"), dict):
+            decoded["params"].pop("mask", None)
         lines.append(json.dumps(without_secret_headers(decoded), separators=(",", ":"), ensure_ascii=False).encode())
     return b"\n".join(lines) + b"\n"

@@ -47,6 +47,8 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "url component, small hex": lambda s: re.sub("%..", lambda found: found[0].lower(), quote(s, safe="")),
     "html": html.escape,
     "python": repr,
+    "a header, read as Latin-1": lambda s: s.encode().decode("latin-1"),
+    "a header in JSON": lambda s: json.dumps(s.encode().decode("latin-1"), ensure_ascii=False),
     "base64": lambda s: base64.b64encode(s.encode()).decode(),
     "basic auth": lambda s: base64.b64encode(f"user:{s}".encode()).decode(),
     "base64 at 2": lambda s: base64.b64encode(f"a:{s}:b".encode()).decode(),

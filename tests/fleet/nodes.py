@@ -27,7 +27,8 @@ AWAY = StoreUnavailable("the database is away")
 class MemoryHub:
     """Implements `Calls` as the functions in the database do. `fail` is raised by every call while it is set.
 
-    `lost`: the next so many deliveries are stored, and their answer is lost. `delay` is the seconds of every call.
+    `lost`: the next so many deliveries are stored, and their answer is lost. `delay` is the seconds of every call, `narrow`
+    the most rows that come through.
     """
 
     clock: Clock
@@ -35,6 +36,7 @@ class MemoryHub:
     hangs: bool = False
     lost: int = 0
     delay: float = 0.0
+    narrow: int = 2000
     acked: dict[str, int] = field(default_factory=dict)
     inbox: list[tuple[float, str, Row]] = field(default_factory=list)
     seen: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
@@ -77,6 +79,8 @@ class MemoryHub:
         now = await self._answer()
         assert [row.seq for row in rows] == sorted({row.seq for row in rows})
         assert len(rows) <= 2000
+        if len(rows) > self.narrow:
+            await asyncio.sleep(1e9)
         assert all(len(row.body) <= 2**20 for row in rows)
         acked = self.acked.get(who.source, 0)
         self.batches.append(len(rows))
@@ -161,13 +165,15 @@ class MemoryOutbox:
         self.known = number
 
     async def share(self, region: str, moment: datetime) -> None:
+        if self.fail is not None:
+            raise self.fail
         self.shares[region] = moment
 
 
 def ears(**given: Any) -> Ears:
     """Ears that hear nothing, but for what is given."""
     deaf: dict[str, Any] = dict.fromkeys(("ask", "gone", "configured"), lambda _: None)
-    return Ears(**deaf | {"config": lambda: "c0", "status": dict} | given)
+    return Ears(**deaf | {"config": lambda: "c0", "status": dict, "well": lambda: True} | given)
 
 
 def link_settings(node: str = "a", region: str = "eu", **given: Any) -> LinkSettings:
@@ -186,11 +192,12 @@ class Node:
         self.asked: list[Ask] = []
         self.gone: list[datetime] = []
         self.configs: list[str] = []
+        self.well = True
         self.link = Link(
             hub,
             self.outbox,
             link_settings(name, region, **given),
-            ears(ask=self.asked.extend, gone=self.gone.append, configured=self.configs.append),
+            ears(ask=self.asked.extend, gone=self.gone.append, configured=self.configs.append, well=lambda: self.well),
             self.clock,
             random.Random(1),
         )

@@ -23,7 +23,11 @@ role = "agent"
 node = "far"
 """
 CHECK = {"name": "home", "target": "shop", "path": "/"}
-SHOP: dict[str, Any] = {"targets": {"shop": {"url": "http://shop.example"}}, "check": [CHECK]}
+SHOP: dict[str, Any] = {
+    "regions": {"us": {"agent": True}},
+    "targets": {"shop": {"url": "http://shop.example"}},
+    "check": [CHECK],
+}
 OLD, NEW = Bundle(document=SHOP), Bundle(document={**SHOP, "check": [CHECK, {**CHECK, "name": "cart"}]})
 
 

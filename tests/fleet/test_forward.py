@@ -70,6 +70,22 @@ async def test_what_was_stored_without_being_acknowledged_is_sent_again_and_stor
     assert [r.id for r in hub.runs()] == [f"r{n:06d}" for n in range(140)]
 
 
+async def test_a_way_that_is_too_narrow_for_a_batch_gets_smaller_ones() -> None:
+    """Else it would be tried for ever."""
+    hub = memory_hub()
+    node = Node(hub, catch_up=500)
+    hub.narrow = 40
+    async with living(node):
+        node.record(*numbered(2000))
+        await asyncio.sleep(1200)
+        assert [r.id for r in hub.runs()] == [f"r{n:06d}" for n in range(2000)]
+        hub.narrow = 2000
+        node.record(*numbered(6000, 2000))
+        await asyncio.sleep(60)
+    assert len(hub.inbox) == 8000
+    assert max(hub.batches) > 200
+
+
 async def test_a_batch_is_no_larger_than_it_may_be_and_others_wait_for_nothing() -> None:
     """Runs of other regions in the same database are passed over, and it is noted how far one looked."""
     hub = memory_hub()

@@ -11,6 +11,7 @@ import pytest
 from probe.core.check import CheckId
 from probe.core.run import Outcome, Why
 from probe.core.state import Ask
+from probe.errors import StoreUnavailable
 from probe.fleet.calls import Wanted
 from probe.fleet.link import ALONE, Absence
 from probe.testing import VirtualClock
@@ -182,6 +183,36 @@ async def test_two_nodes_share_and_one_that_is_missed_is_told() -> None:
     async with living(again):
         assert again.link.covered() == a.outbox.shares["eu"]
         assert all(again.link.is_mine(check) for check in checks), "nobody is known to live"
+
+
+async def test_what_a_node_cannot_write_down_others_run() -> None:
+    """It is heard, but does not count as one that probes: alone, its region falls silent."""
+    hub = memory_hub()
+    a, b = Node(hub, name="a"), Node(hub, name="b")
+    checks = [CheckId(f"check {n}") for n in range(100)]
+    async with living(a, b):
+        await asyncio.sleep(2)
+        assert not all(b.link.is_mine(check) for check in checks)
+        a.well = False
+        await asyncio.sleep(2)
+        assert connected(a)
+        assert hub.said["a"].role == "evaluate"
+        assert all(b.link.is_mine(check) for check in checks)
+        a.well = True
+        await asyncio.sleep(2)
+        assert not all(b.link.is_mine(check) for check in checks)
+
+
+async def test_a_full_disk_is_no_absence_of_the_hub() -> None:
+    """That the region is shared cannot be noted: the hub answers all the same."""
+    hub = memory_hub()
+    a, b = Node(hub, name="a"), Node(hub, name="b")
+    async with living(a, b):
+        await asyncio.sleep(2)
+        a.outbox.fail = StoreUnavailable("the disk is full")
+        for _ in range(30):
+            await asyncio.sleep(1)
+            assert (a.link.trouble, a.link.away) == (None, 0)
 
 
 async def test_whoever_is_cut_off_runs_everything() -> None:

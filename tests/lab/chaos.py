@@ -154,7 +154,15 @@ async def _rounds(made: Fleet, expected: Expected, seed: int, end: float) -> Non
 
 async def _round(made: Fleet, expected: Expected, region: str, target: str) -> None:
     """A region cannot reach the database, until it is told that it is silent. Meanwhile a target fails, until that is told."""
-    before, cause = {channel: len(made.notices(channel)) for channel in CHANNELS}, f"stale:{region}"
+    cause, host = f"stale:{region}", made.net.hosts[target]
+
+    async def is_over() -> bool:
+        asked = f"SELECT count(*) AS open FROM incidents WHERE resolved IS NULL AND cause IN ('{cause}', '{host}')"
+        found = await made.hub(asked)
+        return bool(found) and not found[0]["open"]
+
+    await made.wait(is_over, f"what was told of {region} and {target} is over", SILENCE)
+    before = {channel: len(made.notices(channel)) for channel in CHANNELS}
 
     def is_told() -> bool:
         return all(made.about(target, *BEGINS, channel=channel, since=count) for channel, count in before.items())
@@ -164,7 +172,7 @@ async def _round(made: Fleet, expected: Expected, region: str, target: str) -> N
     made.fail(target)
     await made.wait(is_told, f"it is told on every channel that {target} fails", SETTLE)
     made.heal(target)
-    expected.outages[made.net.hosts[target]].append(Outage(begun, _now()))
+    expected.outages[host].append(Outage(begun, _now()))
     expected.silenced.add(region)
     await made.wait(
         lambda: made.about(cause, *BEGINS, since=before[STEADY]), f"it is told that {region} is silent", SILENCE

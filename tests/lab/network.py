@@ -106,8 +106,24 @@ async def served(net: Network, name: str, port: int, handle: Handler) -> AsyncIt
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
+    assert runner.server is not None
     try:
-        await web.SockSite(runner, listener(net.namespaces[name], net.hosts[name], port)).start()
+        ear = listener(net.namespaces[name], net.hosts[name], port)
+        await web.SockSite(runner, ear).start()
         yield
+        # Who comes in while a server is closed stays half open, until Python 3.12; so nobody comes in any more.
+        asyncio.get_running_loop().remove_reader(ear)
+        await _turns()
+        # Whom it answers may be gone, or cut off: nobody takes what is still to be sent, and no end of it would come.
+        for connection in runner.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
     finally:
         await runner.cleanup()
+        await _turns()  # until all of them are closed
+
+
+async def _turns() -> None:
+    """A few turns of the loop: as many as it needs to take a connection in, or to close it."""
+    for _ in range(10):
+        await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from tests.daemon.process import until
 from tests.lab.namespaces import HOMES, command, entered, namespaces
 from tests.lab.network import Network, network, served
 from tests.lab.wan import Line
@@ -17,7 +18,7 @@ from tests.postgres import private_postgres
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "10.77.0.0/24"])
 DELAY = 0.05
-SENT = 400
+SENT = 200
 
 
 def datagrams(net: Network, name: str) -> socket.socket:
@@ -25,6 +26,7 @@ def datagrams(net: Network, name: str) -> socket.socket:
     with entered(net.namespaces[name]):
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((net.hosts[name], 7))
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)  # for all that is sent before the first is taken
     made.setblocking(False)
     return made
 
@@ -63,17 +65,16 @@ async def test_packets_keep_their_order_and_some_are_lost(pair: Network) -> None
         for number in range(SENT):
             sender.sendto(number.to_bytes(2), (pair.hosts["there"], 7))
             await asyncio.sleep(0)
-        came = []
-        while True:
-            try:
-                async with asyncio.timeout(0.5):
-                    came.append(int.from_bytes(await loop.sock_recv(taker, 2)))
-            except TimeoutError:
-                break
+
+        async def all_seen() -> dict[tuple[str, str, str], int]:
+            counts = await pair.counts()
+            return counts if counts["here", "there", "lost"] + counts["here", "there", "carried"] == SENT else {}
+
+        counts = await until(all_seen, 20, "the network has seen every packet")
+        async with asyncio.timeout(20):
+            came = [int.from_bytes(await loop.sock_recv(taker, 2)) for _ in range(counts["here", "there", "carried"])]
     assert came == sorted(came)
-    assert 0.6 * SENT < len(came) < 0.9 * SENT
-    counts = await pair.counts()
-    assert counts["here", "there", "lost"] == SENT - len(came)
+    assert 0.1 * SENT < counts["here", "there", "lost"] < 0.4 * SENT
 
 
 async def test_one_way_may_be_cut_and_mended(pair: Network) -> None:

@@ -65,7 +65,7 @@ async def accepted(fleet: Fleet) -> Accepted:
 async def is_delivered(fleet: Fleet, was: Accepted) -> bool:
     """Whether the database has as many of those runs as there are."""
     have = {row["id"] for row in await fleet.hub("SELECT id FROM runs")}
-    return bool(have) and all(run in have for runs in was.runs.values() for run in runs)
+    return bool(have) and all(run in have for mine in was.runs.values() for run in mine)
 
 
 async def broken_promises(fleet: Fleet, was: Accepted, expected: Expected) -> list[str]:
@@ -74,13 +74,13 @@ async def broken_promises(fleet: Fleet, was: Accepted, expected: Expected) -> li
     try:
         stored = await fleet.hub(STORED)
         return [
-            *_runs(stored, was),
-            *_slots(stored),
+            *runs(stored, was),
+            *slots(stored),
             *incidents(copy),
             *told_all(copy, fleet.inbox.arrivals),
             *said_once(fleet.inbox.arrivals),
-            *_causes(copy, expected),
-            *_silences(copy, expected),
+            *causes(copy, expected),
+            *silences(copy, expected),
             *_logs(fleet),
         ]
     finally:
@@ -99,23 +99,23 @@ async def _copy(fleet: Fleet) -> sqlite3.Connection:
     return copy
 
 
-def _runs(stored: Sequence[dict[str, Any]], was: Accepted) -> Iterable[str]:
-    """What an agent accepted is there once, as it was; and nothing that nobody accepted (slots that were missed apart)."""
+def runs(stored: Sequence[dict[str, Any]], was: Accepted) -> Iterable[str]:
+    """What an agent accepted is there once, as it was."""
     for run, count in Counter(row["id"] for row in stored).items():
         if count > 1:
             yield f"run {run} is stored {count} times"
     have = {row["id"]: row for row in stored}
-    for region, runs in was.runs.items():
-        lost = [run for run in runs if run not in have]
+    for region, mine in was.runs.items():
+        lost = [run for run in mine if run not in have]
         if lost:
-            yield f"{len(lost)} of {len(runs)} runs that {region} had accepted are lost: {lost[:5]}"
-        for run, (check, outcome) in runs.items():
+            yield f"{len(lost)} of {len(mine)} runs that {region} had accepted are lost: {lost[:5]}"
+        for run, (check, outcome) in mine.items():
             row = have.get(run)
             if row is not None and (row["region"], row["check_id"], row["outcome"]) != (region, check, outcome):
                 yield f"run {run} of {check} from {region} was {outcome}, and is stored as {row}"
 
 
-def _slots(stored: Sequence[dict[str, Any]]) -> Iterable[str]:
+def slots(stored: Sequence[dict[str, Any]]) -> Iterable[str]:
     """The slots of a check in a region follow each other without gap or overlap, by their number and by the clock."""
     places: dict[tuple[str, str], list[tuple[int, int, int]]] = defaultdict(list)
     for row in stored:
@@ -127,7 +127,7 @@ def _slots(stored: Sequence[dict[str, Any]]) -> Iterable[str]:
                 yield f"{check} from {region}: after slot, due and count {one} comes {following}"
 
 
-def _causes(copy: sqlite3.Connection, expected: Expected) -> Iterable[str]:
+def causes(copy: sqlite3.Connection, expected: Expected) -> Iterable[str]:
     """Whatever is told of a target is about an outage that there was; and each outage is told once on each channel."""
     turns: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     for row in copy.execute(
@@ -148,7 +148,7 @@ def _causes(copy: sqlite3.Connection, expected: Expected) -> Iterable[str]:
                 yield f"the outage of {cause} since {one.begun} was told as {told}"
 
 
-def _silences(copy: sqlite3.Connection, expected: Expected) -> Iterable[str]:
+def silences(copy: sqlite3.Connection, expected: Expected) -> Iterable[str]:
     """Who was cut off for long is said to be silent, and to be heard again."""
     said = {row["cause"]: row["resolved"] for row in copy.execute("SELECT cause, resolved FROM incidents")}
     for region in expected.silenced:

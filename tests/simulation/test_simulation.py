@@ -8,7 +8,7 @@ from tests.simulation.promises import Promises
 from tests.simulation.script import Act
 
 
-@pytest.mark.parametrize("seed", [2, 5, 8])  # clocks go forward when even, back when odd; 5 and 8 have control checks
+@pytest.mark.parametrize("seed", [2, 5])  # clocks go forward when even, back when odd; 5 has control checks
 def test_days_in_which_everything_goes_wrong(seed: int) -> None:
     """Outages, jumps, a change of clocks, a store and channels that fail, reloads, crashes: every promise is kept."""
     told = simulate(seed, 3.7)

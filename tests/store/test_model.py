@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -100,6 +101,8 @@ records = st.builds(
     short(attempts, max_size=2),
     st.none() | minutes,
 )
+
+pytestmark = pytest.mark.timeout(300)  # it opens a database some hundred times, and a disk may be busy
 
 
 class StoreMachine(RuleBasedStateMachine):

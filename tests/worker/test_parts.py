@@ -246,6 +246,12 @@ def test_headers_are_dropped_by_name_in_every_line() -> None:
     )
 
 
+def test_what_hides_secrets_in_pictures_is_in_no_trace() -> None:
+    """The expression that finds them has them, with the signs escaped that mean something in it."""
+    line = b'{"type":"before","method":"screenshot","params":{"mask":[{"selector":"internal:text=/a\\\\.b\\\\/c/"}],"type":"png"}}'
+    assert cleaned_lines(line) == b'{"type":"before","method":"screenshot","params":{"type":"png"}}\n'
+
+
 def test_origins() -> None:
     assert origin_of("https://ada:pw@Shop.example:8443/cart?x=1") == "https://shop.example:8443"
 
