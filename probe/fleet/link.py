@@ -33,7 +33,7 @@ ANSWER: Final = 5.0
 """Seconds in which the hub must answer one."""
 GOODBYE: Final = 2.0
 """Seconds for the last call."""
-WAITS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+WAITS: Final = (1.0, 2.0, 4.0, 5.0)
 """Seconds before a call is made again after so many failed; the last of them for ever after. Up to a half less, by chance."""
 LOST: Final = 5.0
 """Seconds without an answer after which we are not connected any more."""

@@ -96,9 +96,10 @@ class TestAgent:
         ):
             await sync(agent, node="us1")
         assert (await sync(agent)).asks == []
+        await run(agent, "SELECT probe.keep_evidence('eu', 'r1', 'shot.png', 'forged')")
         await run(hub, "SELECT probe.keep_evidence('us', 'r1', 'shot.png', 'theirs')")
         await run(agent, "SELECT probe.keep_evidence('eu', 'r1', 'shot.png', 'forged')")
-        assert await ask(hub, "SELECT body FROM probe.evidence WHERE run = 'r1'") == b"theirs"
+        assert await ask(hub, "SELECT body FROM probe.evidence WHERE (run, region) = ('r1', 'us')") == b"theirs"
         assert (await sync(hub, "us", "us1", source="us-source")).asks == [{"check": "shop", "why": "confirm"}]
 
     async def test_can_touch_no_table_sequence_or_other_function(self, hub: Hub, agent: Hub) -> None:

@@ -293,7 +293,7 @@ CREATE TABLE probe.evidence (
     region text NOT NULL,
     stored timestamptz NOT NULL DEFAULT clock_timestamp(),
     body   bytea NOT NULL,
-    PRIMARY KEY (run, name)
+    PRIMARY KEY (region, run, name) -- nobody takes the place of another region's
 );
 ALTER TABLE probe.evidence ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX evidence_by_age ON probe.evidence (stored);
@@ -500,7 +500,7 @@ BEGIN
         RAISE program_limit_exceeded USING MESSAGE = 'a piece of evidence is larger than 32 MiB, or nothing';
     END IF;
     INSERT INTO probe.evidence (run, name, region, body) VALUES (p_run, p_name, p_region, p_body)
-    ON CONFLICT (run, name) DO NOTHING;
+    ON CONFLICT (region, run, name) DO NOTHING;
 END
 $$;
 
