@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from probe import __version__
 from probe.channels import Channels
@@ -86,7 +87,7 @@ class Member:
         self._local = local
         self._calls = HubCalls(hub, clock)
         self._started = clock.now()
-        self._given = Given(hub, self._calls, path, local, read, environ)
+        self._given = Given(hub, self._calls, path, local, read, environ, self._started)
         self._service: Service | None = None
         self._links: Links | None = None
         self._fast: FastPath | None = None
@@ -268,7 +269,7 @@ class Member:
 
     async def _tidy(self) -> None:
         """Once an hour, one of those who judge adds up, forgets, and makes room for the days to come."""
-        lease = Lease(self._hub, "tidy", f"{self.fleet.node} {self._started:%s}", ttl=timedelta(seconds=TIDY - 60))
+        lease = Lease(self._hub, "tidy", f"{self.fleet.node} {uuid4().hex[:8]}", ttl=timedelta(seconds=TIDY - 60))
         while True:
             wait = RETRY
             try:

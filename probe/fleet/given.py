@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from probe import __version__
@@ -33,6 +33,7 @@ class Given:
         local: LoadedChecks,
         read: Callable[[Path], LoadedChecks],
         environ: Mapping[str, str],
+        started: datetime,
     ) -> None:
         assert local.config.fleet is not None, "it is a node of a fleet"
         self._fleet = local.config.fleet
@@ -41,6 +42,7 @@ class Given:
         self._path = path
         self._local = local
         self._read = read
+        self._started = started
         self._wanted: str | None = None
         self._configuration = Configuration(
             local.config, local.config.data / FOLDER, read, lambda file: glance(file, environ=environ), self._fetch
@@ -140,7 +142,7 @@ class Given:
             role="evaluate",
             version=__version__,
             config="",
-            started=datetime.now(UTC),
+            started=self._started,
             skew=0.0,
             queue=0,
             status={"role": self._fleet.role.value, "trouble": "it waits for a configuration that it can use"},

@@ -115,6 +115,8 @@ def _node(row: Any, now: datetime, version: str, wanted: str) -> Node:
         concerns.append(f"it runs probe {row.version}, this is {version}")
     if alive and wanted and row.config != wanted:
         concerns.append(f"it runs the configuration {row.config or 'none'}, not {wanted}")
+    if alive and status.get("twin"):
+        concerns.append("two processes go by this name: give each a [fleet] node of its own")
     if alive and abs(skew) > CLOCK:
         ahead = "ahead" if skew > timedelta(0) else "behind"
         concerns.append(

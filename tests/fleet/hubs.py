@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -16,7 +17,8 @@ from tests.postgres import Database, Postgres, fresh_database
 
 T = TypeVar("T")
 SYNC = text(
-    "SELECT * FROM probe.sync(:region, :node, :source, :role, '1.0', 'h', clock_timestamp(), :skew, 0, CAST(:status AS jsonb))"
+    "SELECT * FROM probe.sync(:region, :node, :source, :role, '1.0', 'h', coalesce(CAST(:started AS timestamptz), clock_timestamp()), :skew, 0,"
+    " CAST(:status AS jsonb))"
 )
 DELIVER = text(
     "SELECT probe.deliver(:region, :node, :source, CAST(:skew AS float8), CAST(:seqs AS bigint[]), CAST(:kinds AS text[]),"
@@ -86,9 +88,18 @@ async def sync(
     role: str = "agent",
     skew: float = 0.0,
     status: str = "{}",
+    started: datetime | None = None,
 ) -> Any:
     async with hub.transaction() as connection:
-        given = {"region": region, "node": node, "source": source, "role": role, "skew": skew, "status": status}
+        given = {
+            "region": region,
+            "node": node,
+            "source": source,
+            "role": role,
+            "skew": skew,
+            "status": status,
+            "started": started,
+        }
         return (await connection.execute(SYNC, given)).one()
 
 

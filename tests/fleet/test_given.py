@@ -43,7 +43,7 @@ async def started(hub: Hub, folder: Path, url: str, node: str, role: str, check:
     path.parent.mkdir(exist_ok=True)
     path.write_text(FILE.format(region="eu", url=url, node=node, role=role, check=check))
     local = await asyncio.to_thread(read, path)
-    given = Given(hub, HubCalls(hub, SystemClock()), path, local, read, {})
+    given = Given(hub, HubCalls(hub, SystemClock()), path, local, read, {}, SystemClock().now())
     await given.first()
     return given.hash
 

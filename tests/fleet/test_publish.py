@@ -1,7 +1,7 @@
 """What the fleet runs, put in force in a real database; and how the fleet stands."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -207,3 +207,20 @@ async def test_a_node_that_fell_silent_is_not_alive(hub: Hub) -> None:
     found = await fleet_status(hub, "1.0")
     assert [node.alive for node in found.nodes] == [False]
     assert found.regions[0].nodes == 0
+
+
+async def test_two_processes_of_one_name_are_told_and_a_restart_is_not(hub: Hub) -> None:
+    older, younger = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=UTC)
+
+    async def concerns() -> list[str]:
+        return [c for node in (await fleet_status(hub, "1.0")).nodes for c in node.concerns if "by this name" in c]
+
+    for started in (older, older, younger, younger):
+        await sync(hub, started=started)
+    assert await concerns() == []
+    await sync(hub, started=older)
+    for started in (younger, older, younger):  # whoever of them spoke last
+        assert len(await concerns()) == 1
+        await sync(hub, started=started)
+    await sync(hub, started=younger)
+    assert await concerns() == []

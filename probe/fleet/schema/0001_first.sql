@@ -367,7 +367,11 @@ BEGIN
             clock_timestamp(), coalesce(p_skew, 0), coalesce(p_queue, 0), p_status)
     ON CONFLICT (name) DO UPDATE SET region = excluded.region, role = excluded.role, version = excluded.version,
         config = excluded.config, started = excluded.started, seen = excluded.seen, skew = excluded.skew,
-        queue = excluded.queue, status = excluded.status
+        queue = excluded.queue, status = CASE
+            -- An older process speaks after a younger one has: two go by this name.
+            WHEN known.seen > clock_timestamp() - interval '10 s' AND (excluded.started < known.started
+                OR excluded.started > known.started AND known.status ? 'twin')
+            THEN coalesce(excluded.status, '{}') || '{"twin": true}' ELSE excluded.status END
     WHERE known.region = excluded.region OR probe.may_speak_for(known.region);
     IF NOT FOUND THEN
         RAISE insufficient_privilege USING MESSAGE = format('the node %L belongs to another region', left(p_node, 100)),
