@@ -2,118 +2,24 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.core.check import CheckId, CheckSpec, Cron
-from probe.core.run import Observation, Outcome, Run, Slot, Why
+from probe.core.check import CheckId
+from probe.core.run import Outcome, Run, Slot, Why
 from probe.core.schedule import NEVER, schedule_of
-from probe.core.secret import Redactor
 from probe.core.state import Ask
-from probe.core.target import Region, Target
-from probe.engine.runner import Job, Plan, Runner, Watch
+from probe.engine.runner import Job, Watch
 from probe.engine.scheduler import Scheduler
-from probe.ports import Prober, RunContext
 from probe.testing import VirtualClock
-from tests.core.builders import spec
+from tests.engine.scheduled import EACH_MINUTE, GRACE, START, World, assert_tiled, job
 from tests.engine.virtual import virtually
 
 pytestmark = pytest.mark.looptime(noop_cycles=1)
-HOME = Region(name="home")
-MINUTE = timedelta(minutes=1)
-START = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
-EACH_MINUTE = "* * * * *"
-GRACE = timedelta(seconds=5)
-
-
-class World:
-    """A daemon's scheduler and runner on a clock that jumps, with rows that survive when it is killed."""
-
-    def __init__(self, takes: Callable[[CheckSpec], float] = lambda _: 1.0, network: int = 100) -> None:
-        self.clock = VirtualClock(START)
-        self.takes = takes
-        self.network = network
-        self.rows: list[Run] = []
-        self.begun: list[tuple[str, float]] = []
-        self.busy: set[str] = set()
-        self.scheduler: Scheduler
-
-    async def probe(self, spec: CheckSpec, _context: RunContext) -> Observation:
-        assert spec.id not in self.busy, "two runs of one check at a time"
-        self.busy.add(spec.id)
-        self.begun.append((spec.id, asyncio.get_running_loop().time()))
-        try:
-            await asyncio.sleep(self.takes(spec))
-        finally:
-            self.busy.discard(spec.id)
-        return Observation()
-
-    def open(self, _name: str) -> AbstractAsyncContextManager[Prober]:
-        @asynccontextmanager
-        async def opened() -> AsyncIterator[Prober]:
-            yield self
-
-        return opened()
-
-    @asynccontextmanager
-    async def alive(self, *jobs: Job, alive: datetime | None = None, kill: bool = False) -> AsyncIterator[Scheduler]:
-        """The daemon for the time of the context, which ends in a graceful stop, or is killed."""
-        from contextlib import AsyncExitStack
-
-        plan = Plan(
-            targets={"shop": Target(name="shop", url="https://shop.example")},
-            redactor=Redactor(),
-            user_agent="probe/test",
-            marker_header="x-mark",
-            evidence=None,
-            network=self.network,
-            browser=1,
-        )
-        async with AsyncExitStack() as stack:
-            runner = Runner(plan, self.open, stack, self.clock)
-            dead = False
-            self.scheduler = Scheduler(runner.run, lambda run: None if dead else self.rows.append(run), self.clock)
-            self.scheduler.plan(jobs, self.last(), alive)
-            stop = asyncio.Event()
-            async with asyncio.TaskGroup() as group:
-                daemon = group.create_task(self.scheduler.run(stop, GRACE), name="daemon")
-                yield self.scheduler
-                if kill:
-                    dead = True
-                    daemon.cancel()
-                stop.set()
-
-    def last(self) -> Mapping[tuple[CheckId, str], Slot]:
-        """As the store would say it: the last slot of each place that has a row."""
-        return {(r.check, r.region): r.slot for r in self.rows if r.slot is not None}
-
-    def slots(self, outcome: Outcome | None = None) -> list[tuple[int, int]]:
-        """Number and count of the rows, of one outcome or all."""
-        return [(r.slot.number, r.slot.count) for r in self.rows if r.slot and outcome in (None, r.outcome)]
-
-    def times(self) -> list[float]:
-        return [at for _, at in self.begun]
-
-
-def job(name: str = "cart", every: timedelta = MINUTE, cron: str | None = None) -> Job:
-    times = None if cron is None else Cron(expression=cron)
-    return Job(spec(id=CheckId(name), every=every, cron=times, timeout=timedelta(days=1)), HOME)
-
-
-def assert_tiled(rows: list[Run]) -> None:
-    """For each job the slots, with their counts, are the numbers without gap or overlap, in order."""
-    following: dict[tuple[str, str], int] = {}
-    for row in rows:
-        if row.slot is not None:
-            key = row.check, row.region
-            assert row.slot.number == following.get(key, 0)
-            following[key] = row.slot.last + 1
 
 
 async def test_slots_are_exactly_an_interval_apart() -> None:
@@ -450,100 +356,3 @@ async def _any_life(rand: random.Random) -> None:
     assert len({r.id for r in world.rows}) == len(world.rows)
     assert all(r.outcome in (Outcome.MISSED, Outcome.ABORTED) for r in world.rows if r.slot and r.slot.count > 1)
     assert not [r.failure for r in world.rows if r.outcome is Outcome.ERRORED]
-
-
-async def test_slots_of_another_node_get_no_run_and_no_row_and_no_number_is_given_twice() -> None:
-    world, mine = World(), True
-    async with world.alive(job(cron=EACH_MINUTE)) as scheduler:
-        scheduler.mine = lambda _job: mine
-        await asyncio.sleep(120)
-        mine = False
-        await asyncio.sleep(600)
-        assert scheduler.missed == 0
-        assert len(world.rows) == 2
-        mine = True
-        await asyncio.sleep(120)
-        mine = False
-        await asyncio.sleep(30)
-    assert world.slots() == [(0, 1), (1, 1), (12, 1), (13, 1)]
-    assert [r.slot.due.minute for r in world.rows if r.slot] == [1, 2, 13, 14]
-
-
-async def test_what_was_asked_for_is_run_whosever_the_slots_are() -> None:
-    world = World()
-    async with world.alive(job()) as scheduler:
-        scheduler.mine = lambda _job: False
-        scheduler.ask([Ask(check=CheckId("cart"), region="home", why=Why.CONFIRM)])
-        await asyncio.sleep(300)
-    assert [(r.why, r.slot) for r in world.rows] == [(Why.CONFIRM, None)]
-
-
-async def test_slots_that_came_due_together_while_they_were_not_ours_are_left_together() -> None:
-    """A machine that was suspended for ten minutes: the others have run them."""
-    world = World()
-    async with world.alive(job(cron=EACH_MINUTE)) as scheduler:
-        scheduler.mine = lambda _job: False
-        await asyncio.sleep(40)
-        world.clock.jump(600)
-        await asyncio.sleep(10)
-        scheduler.take_over(world.clock.now() - timedelta(seconds=600))
-        await asyncio.sleep(10)
-        assert world.rows == []
-        scheduler.mine = lambda _job: True
-        scheduler.take_over(world.clock.now() - timedelta(seconds=60))
-        await asyncio.sleep(5)
-        scheduler.take_over(world.clock.now() - timedelta(seconds=60))
-        await asyncio.sleep(5)
-    assert world.slots() == [(10, 1)], "the newest of them, once"
-
-
-async def test_a_slot_that_comes_due_behind_one_of_ours_that_waits_goes_with_it() -> None:
-    """So that one row can stand for both, with numbers that fit."""
-    world, mine = World(lambda _: 150.0), True
-    async with world.alive(job(cron=EACH_MINUTE)) as scheduler:
-        scheduler.mine = lambda _job: mine
-        await asyncio.sleep(100)  # slot 0 runs, slot 1 waits
-        mine = False
-        await asyncio.sleep(60)  # slot 2 comes due
-        mine = True
-        await asyncio.sleep(30)
-    assert_tiled(world.rows)
-    assert {r.slot.number: r.slot.due.minute for r in world.rows if r.slot} == {0: 1, 1: 2, 2: 3}
-
-
-async def test_a_slot_that_was_left_too_long_ago_is_not_run_any_more() -> None:
-    world, mine = World(), False
-    async with world.alive(job(cron=EACH_MINUTE)) as scheduler:
-        scheduler.mine = lambda _job: mine
-        await asyncio.sleep(45)
-        mine = True
-        scheduler.take_over(world.clock.now() - timedelta(seconds=10))
-        await asyncio.sleep(5)
-        assert world.rows == []
-        await asyncio.sleep(60)
-    assert world.slots() == [(1, 1)]
-
-
-@pytest.mark.parametrize(
-    ("covered", "rows"), [(None, [(1, 9)]), (300, [(6, 4)]), (600, []), (9999, []), (-60, [(1, 9)])]
-)
-async def test_an_absence_that_others_covered_is_not_missed(covered: float | None, rows: list[tuple[int, int]]) -> None:
-    """Ten minutes after its last row: what other nodes ran meanwhile has no row here, and keeps its numbers."""
-    world = World()
-    check = job(cron=EACH_MINUTE)
-    async with world.alive(check):
-        await asyncio.sleep(40)
-    assert world.slots() == [(0, 1)]
-    world.clock.jump(565)
-    until = None if covered is None else {"home": START + timedelta(seconds=40 + covered)}
-    scheduler = Scheduler(lambda *_, **__: asyncio.sleep(0), world.rows.append, world.clock)  # type: ignore[arg-type]  # it never runs
-    scheduler.plan([check], world.last(), START + timedelta(seconds=41), covered=until)
-    missed = [(r.slot.number, r.slot.count) for r in world.rows[1:] if r.slot]
-    assert sum(count for _, count in missed) == sum(count for _, count in rows)
-    assert [number + count for number, count in missed] == [number + count for number, count in rows]
-    world.rows.clear()
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(scheduler.run(stop, GRACE), name="scheduler")
-        stop.set()
-    assert world.rows == []

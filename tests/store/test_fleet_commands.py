@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from probe.cli import app
 from probe.core.secret import Secret
 from probe.fleet.hub import Hub
 from probe.ports import Record
 from probe.store.fleet import FleetWriting
+from tests.cli.conftest import cli as cli  # a fixture
 from tests.cli.world import CANARY, OPEN, configure, fill, records
 from tests.postgres import Database
 from tests.web.daemon import unix_sockets_allowed
@@ -29,20 +29,6 @@ def _unix_sockets() -> Iterator[None]:
     """Control is a unix socket."""
     with unix_sockets_allowed():
         yield
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setenv("CANARY", CANARY)
-
-    def call(folder: Path, *arguments: str) -> Result:
-        monkeypatch.chdir(folder)
-        result = CliRunner().invoke(app, list(arguments))
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return call
 
 
 def write(url: str, given: list[Record]) -> None:
