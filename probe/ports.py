@@ -33,7 +33,8 @@ class RunContext:
 
     `marks` are the headers by which the shop can tell synthetic requests (User-Agent suffix, marker header,
     traceparent, baggage). `evidence_dir` is where this run's artifacts go; it is made by whoever writes the first one;
-    `None`: keep none. `drill` is what a drill asks of the run.
+    `None`: keep none. `reference_dir` is where the pictures are of how the check looks from this region when all is well.
+    `drill` is what a drill asks of the run.
     """
 
     run: RunId
@@ -43,6 +44,7 @@ class RunContext:
     marks: "Marks"
     redactor: Redactor
     evidence_dir: Path | None = None
+    reference_dir: Path | None = None
     drill: Drill | None = None
 
     @property
@@ -50,6 +52,9 @@ class RunContext:
         """Whether the run ends before the side effects of its check; a drill may keep them from the shop instead."""
         return self.why.spares and (self.drill is None or self.drill.spare)
 
+
+REFERENCE: Final = "reference"
+"""The folder of these pictures, by region: it lies among those of the runs of a check, and is none of them."""
 
 RUNNING: Final[ContextVar[Mapping[str, str]]] = ContextVar("RUNNING", default=MappingProxyType({}))
 """Check, run and region that the present task works for: every line that is logged on the way says which."""

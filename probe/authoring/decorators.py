@@ -54,7 +54,7 @@ def journey(
     side_effects: str | None = None,
     confirm_with: str | None = None,
     browser: Browser = "chromium-headless-shell",
-    evidence: Mapping[str, Policy | bool] | Literal["off", "full"] | None = None,
+    evidence: Mapping[str, Policy | bool | str | Iterable[str]] | Literal["off", "full"] | None = None,
 ) -> Callable[[F], F]: ...
 def journey(*positional: Any, **given: Any) -> Any:
     """Declare a coroutine function as a journey: a check that walks through pages in a real browser.
@@ -68,7 +68,8 @@ def journey(*positional: Any, **given: Any) -> Any:
     to the function as `t.params`. `side_effects` names the step from which on a run does something in the shop that
     stays, such as an order: runs that are made beside the schedule, to confirm a failure, end before it. `confirm_with`
     is the id of another check that is run in its place for that, such as the same purchase over HTTP. `evidence` says what is kept of a run: `"off"`, `"full"`, or a policy (`"on"`,
-    `"off"`, `"retain-on-failure"`, `"retain-on-confirmation"`) for each of `screenshot`, `trace`, `har`, `console`, and `har_bodies=True`.
+    `"off"`, `"retain-on-failure"`, `"retain-on-confirmation"`) for each of `screenshot`, `trace`, `har`, `console`, and
+    `har_bodies=True`; `mask` (CSS selectors of what no picture shows, beside those of the config), `reference` and `access` are as in the config.
 
     Returns the function unchanged. Raises nothing: mistakes are reported by `probe validate`, with file and line.
 

@@ -26,6 +26,13 @@ class StepLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The clock of the run stood still for so many seconds: we looked at something, and that is none of its time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Something failed, in no step or not yet at the end of one."""
 
@@ -67,7 +74,7 @@ class Logged:
     line: str
 
 
-Event: TypeAlias = StepEntered | StepLeft | Found | Ordered | UndoPlanned | Undone | Spared | Logged
+Event: TypeAlias = StepEntered | StepLeft | Paused | Found | Ordered | UndoPlanned | Undone | Spared | Logged
 Tell: TypeAlias = Callable[[Event], None]
 """Where events go."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from probe.authoring.events import (
     Found,
     Logged,
     Ordered,
+    Paused,
     Spared,
     StepEntered,
     StepLeft,
@@ -32,6 +33,10 @@ class StoppedBefore(BaseException):
     """Ends a run at the step from which on it would have side effects. No error: who catches all errors lets it pass."""
 
 
+async def _look_at_nothing(_step: Step) -> None:
+    """Nobody looks."""
+
+
 @dataclass(slots=True)
 class Book:
     """All that one run notes. Each entry is told to `tell` at once, so that it outlives a killed worker."""
@@ -41,6 +46,8 @@ class Book:
     tell: Tell = nobody
     entered: Callable[[], None] = lambda: None
     """Called when a step begins: the browser's timeouts are set to what is left of the run."""
+    ended: Callable[[Step], Awaitable[None]] = _look_at_nothing
+    """Awaited when a step has ended and its time was taken. It raises nothing."""
     started: float = field(default_factory=time.monotonic)
     steps: list[Step] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -60,6 +67,11 @@ class Book:
     def start(self) -> None:
         """The run begins now: times of steps count from here."""
         self.started = time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Let the clock of the run have stood still: what comes then begins, and has to end, so much later."""
+        self.started += seconds
+        self.tell(Paused(seconds))
 
     def left(self, step: Step) -> None:
         """Note a step that has ended."""
@@ -202,7 +214,9 @@ class StepContext:
         soft = self._soft and not any(f.ours for f in failures) and (error is None or isinstance(error, Exception))
         if soft:
             failures = tuple(replace(f, soft=True) for f in failures)
-        self._note(failures, duration, cancelled=isinstance(error, asyncio.CancelledError))
+        step = self._note(failures, duration, cancelled=isinstance(error, asyncio.CancelledError))
+        if not isinstance(error, GeneratorExit):  # which lets nobody wait for anything
+            await book.ended(step)
         if error is None:
             if failures and not soft:
                 raised = CheckFailed(*failures)
@@ -219,21 +233,21 @@ class StepContext:
         message = f"step {self._name!r} took {took}, more than {limit}"
         return (Failure.of("step_slow", message, step=self._name, expected=f"at most {limit}", actual=took),)
 
-    def _note(self, failures: tuple[Failure, ...], duration: float, *, cancelled: bool) -> None:
+    def _note(self, failures: tuple[Failure, ...], duration: float, *, cancelled: bool) -> Step:
         decider = next((f for f in failures if f.ours), failures[0] if failures else None)
         if decider is None:
             outcome = StepOutcome.ERRORED if cancelled else StepOutcome.PASSED
         else:
             outcome = StepOutcome.ERRORED if decider.ours else StepOutcome.FAILED
         self._book.fail(failures)
-        self._book.left(
-            Step(
-                name=self._name,
-                outcome=outcome,
-                start=self._begun - self._book.started,
-                duration=duration,
-                within=self._limit,
-                soft=self._soft,
-                failure=decider,
-            )
+        step = Step(
+            name=self._name,
+            outcome=outcome,
+            start=self._begun - self._book.started,
+            duration=duration,
+            within=self._limit,
+            soft=self._soft,
+            failure=decider,
         )
+        self._book.left(step)
+        return step

@@ -6,7 +6,7 @@ from typing import Any
 
 from probe.core.exchange import Certificate, Exchange, Phases, Tls
 from probe.core.failure import Failure
-from probe.core.run import Control, Run, Step
+from probe.core.run import Comparison, Control, Document, Run, Step
 
 SCHEMA = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -52,6 +52,10 @@ def encode_run(run: Run) -> dict[str, Any]:
         "trace_id": seen.trace_id,
         "stopped_before": seen.stopped_before,
         "control": None if seen.control is None else _control(seen.control),
+        "documents": [_document(d) for d in seen.documents],
+        "scripts": list(seen.scripts),
+        "texts": [asdict(t) for t in seen.texts],
+        "compared": None if seen.compared is None else _comparison(seen.compared),
     }
 
 
@@ -83,6 +87,24 @@ def _control(control: Control) -> dict[str, Any]:
     }
 
 
+def _document(document: Document) -> dict[str, Any]:
+    certificate = document.certificate
+    return {
+        **asdict(document),
+        "redirects": list(document.redirects),
+        "headers": [{"name": name, "value": value} for name, value in document.headers],
+        "certificate": None if certificate is None else _certificate(certificate),
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "good": comparison.good,
+        "at": timestamp(comparison.at),
+        "differences": [asdict(d) for d in comparison.differences],
+    }
+
+
 def _step(step: Step) -> dict[str, Any]:
     return {
         "name": step.name,
@@ -110,6 +132,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
                 "url": hop.url,
                 "status": hop.status,
                 "address": hop.address,
+                "answers": list(hop.answers),
                 "location": hop.location,
                 "phases": _phases(hop.phases),
             }

@@ -75,6 +75,8 @@ class Hop:
     """The peer's IP address and port (the proxy's, where there is one)."""
     location: str | None = None
     tls: Tls | None = None
+    answers: tuple[str, ...] = ()
+    """The addresses that its name was resolved to, sorted; none where it was not (a proxy, an address in the URL)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

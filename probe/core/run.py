@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType
 
 from probe.core.check import CheckId, CheckSpec
-from probe.core.exchange import Exchange
+from probe.core.exchange import Certificate, Exchange
 from probe.core.failure import Failure
 from probe.core.fault import DrillNotes
 
@@ -148,6 +148,54 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A page that the browser went to, as the last answer on the way to it came: what can be compared with another run.
+
+    `headers` are those that tell one state of a shop from another (core/changes.py); `redirects` the addresses that led to
+    it; `address` the peer's IP address and port. `certificate` is what the browser says of it: without a fingerprint.
+    """
+
+    url: str
+    status: int | None = None
+    step: str | None = None
+    redirects: tuple[str, ...] = ()
+    address: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepText:
+    """What a page said at the end of a step: its visible text, or the beginning of it."""
+
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is otherwise than in the last good run.
+
+    `what` is `build`, `header`, `address`, `dns`, `certificate`, `redirect`, `script`, `third_party`, `status`, `text`, `size` or
+    `timing`; `name` says of what (a header's name, a host, a step). `None`: it was, or is, not there.
+    """
+
+    what: str
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A failed run beside the last good one of its check in its region, which began at `at`. Most telling first."""
+
+    good: RunId
+    at: datetime
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What a prober saw: everything about a run that only the prober knows."""
 
@@ -173,6 +221,12 @@ class Observation:
     """What a run of a drill noted for it; of other runs nothing."""
     control: Control | None = None
     """The control sample that was taken as it failed; `None`: it did not, or its region has none."""
+    documents: tuple[Document, ...] = ()
+    scripts: tuple[str, ...] = ()
+    """Addresses of the scripts that its pages loaded, without queries."""
+    texts: tuple[StepText, ...] = ()
+    compared: Comparison | None = None
+    """How it differs from the last good run; `None`: it did not fail, or there was none to compare it with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,10 +81,18 @@ def encodings(value: str) -> frozenset[bytes]:
         html.escape(value),
         html.escape(value, quote=False),
         html.escape(value).replace("&#x27;", "&#39;"),
+        _templated(value),
+        value.replace('"', '""'),  # a cell of CSV
         repr(value)[1:-1],
     }
     misread = raw.decode("latin-1")
-    texts |= {misread, html.escape(misread), json.dumps(misread)[1:-1], json.dumps(misread, ensure_ascii=False)[1:-1]}
+    texts |= {
+        misread,
+        html.escape(misread),
+        _templated(misread),
+        json.dumps(misread)[1:-1],
+        json.dumps(misread, ensure_ascii=False)[1:-1],
+    }
     texts |= {re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in texts}
     texts |= {json.dumps(text)[1:-1] for text in texts}
     forms = {text.encode() for text in texts}
@@ -116,7 +124,12 @@ class Redactor:
         self._text = re.compile("|".join(re.escape(form.decode()) for form in forms)) if forms else None
 
     def text(self, text: str) -> str:
-        """`text` with every known secret, in any of its encodings, and the credentials of any URL masked."""
+        """`text` with every known secret, in any of its encodings, and the credentials of any URL masked.
+
+        Half a character, which a script of a shop can make, becomes a question mark: nothing could print or send it.
+        """
+        if not text.isascii():
+            text = _whole(text)
         if self._text is not None and self._text.search(text):
             text = self._text.sub(MASK, text)
         return _CREDENTIALS.sub(rf"\1{MASK}@", text) if "@" in text and "://" in text else text
@@ -155,6 +168,19 @@ class Redactor:
         if isinstance(value, Mapping):
             return {self._walk(k): self._walk(v) for k, v in value.items()}
         return self.data(value) if isinstance(value, bytes) else value
+
+
+def _templated(text: str) -> str:
+    """A text as our own templates write it."""
+    return html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+
+
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 _PLAIN: Final = (int, float, Enum, datetime, timedelta)

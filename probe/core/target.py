@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from probe.core.access import Access
 from probe.core.secret import Secret
 
 _NONE: Mapping[str, Secret] = MappingProxyType({})
@@ -114,13 +115,26 @@ class EvidencePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Which evidence a browser run keeps. The defaults are the cheap set (perf.md B), and proof of what is confirmed."""
+    """Which evidence a browser run keeps. The defaults are the cheap set (perf.md B), and proof of what is confirmed.
+
+    A run that passes renews the pictures of how its steps look when all is well, once those of its place are older than
+    `reference`; `None`: there are none. `mask` are CSS selectors of what no picture shows. `access` is who may see
+    pictures, traces and logs.
+    """
 
     screenshot: EvidencePolicy = EvidencePolicy.ON_FAILURE
     trace: EvidencePolicy = EvidencePolicy.ON_CONFIRMATION
     har: EvidencePolicy = EvidencePolicy.ON_FAILURE
     har_bodies: bool = False
     console: EvidencePolicy = EvidencePolicy.ON_FAILURE
+    reference: timedelta | None = timedelta(hours=1)
+    mask: tuple[str, ...] = ()
+    access: Access = Access.VIEWER
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether a run keeps no evidence of its own: then it notes nothing that only explains, either."""
+        return {self.screenshot, self.trace, self.har, self.console} == {EvidencePolicy.OFF}
 
     def of_run(self, *, confirms: bool) -> "Evidence":
         """What one run is to keep: for a run that is to confirm a failure, or for any other.
@@ -138,15 +152,19 @@ class Evidence:
 
     @classmethod
     def nothing(cls) -> "Evidence":
-        """No evidence at all, no console, no web vitals: the cheapest run."""
+        """No evidence at all, no console, no web vitals, no texts: the cheapest run."""
         off = EvidencePolicy.OFF
-        return cls(screenshot=off, trace=off, har=off, console=off)
+        return cls(screenshot=off, trace=off, har=off, console=off, reference=None)
 
     @classmethod
     def everything(cls) -> "Evidence":
         """All there is, also of a run that passes: what a confirmation run asks for."""
+        return cls().in_full()
+
+    def in_full(self) -> "Evidence":
+        """All there is, with what is masked here, and for whom it is here."""
         on = EvidencePolicy.ON
-        return cls(screenshot=on, trace=on, har=on, har_bodies=True, console=on)
+        return replace(self, screenshot=on, trace=on, har=on, har_bodies=True, console=on)
 
 
 class BrowserKind(StrEnum):

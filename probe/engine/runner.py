@@ -4,11 +4,12 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from probe.core.bounds import bounded
 from probe.core.check import WHOLE_RUN, CheckSpec
 from probe.core.failure import Failure
 from probe.core.fault import Drill
@@ -16,7 +17,7 @@ from probe.core.run import Observation, Outcome, Run, RunId, Slot, Why, finish
 from probe.core.secret import Redactor
 from probe.core.target import Region, Target, target_in
 from probe.errors import ProberUnavailable
-from probe.ports import RUNNING, Clock, Marks, Prober, RunContext
+from probe.ports import REFERENCE, RUNNING, Clock, Marks, Prober, RunContext
 
 OVERRUN: Final = timedelta(seconds=60)
 """How long after a check's timeout its prober must have returned: the start of a browser and the clean-up are in it.
@@ -163,6 +164,8 @@ class Runner:
                 lag=0.0 if due is None else max(0.0, begun - due),
             )
             run = self._plan.redactor.structure(run)
+            if (kept := bounded(run.observation)) is not run.observation:
+                run = replace(run, observation=kept)
             watch.ended(job, run)
             RUNNING.reset(said)
         return run
@@ -221,6 +224,7 @@ class Runner:
             ),
             redactor=self._plan.redactor,
             evidence_dir=None if folder is None else folder / job.spec.id / run,
+            reference_dir=None if folder is None else folder / job.spec.id / REFERENCE / job.region.name,
             drill=drill,
         )
 

@@ -34,6 +34,7 @@ class Protocol(ResponseHandler):
         self.used = False
         self.rests_since = 0.0
         self.address: str | None = None
+        self.answers: tuple[str, ...] = ()
         self.tls: Tls | None = None
         self.lost: BaseException | None = None
         """Why the connection broke, when it did not just end."""
@@ -95,7 +96,7 @@ class Connector:
             protocol = await self._make(address, key, trace)
         trace.reused, protocol.used = protocol.used, True
         trace.protocol, protocol.trace = protocol, trace
-        trace.address, trace.tls = protocol.address, protocol.tls
+        trace.address, trace.answers, trace.tls = protocol.address, protocol.answers, protocol.tls
         trace.stage = Stage.WAIT
         trace.sent = time.perf_counter()
         return protocol
@@ -131,7 +132,7 @@ class Connector:
         context = key[1]
         sock = await self._dialer.dial(address.host, address.port, trace, tunnel=context is not None)
         protocol = Protocol(loop, key)
-        protocol.address = trace.address
+        protocol.address, protocol.answers = trace.address, trace.answers
         if context is None:
             await loop.create_connection(lambda: protocol, sock=sock)
             return protocol

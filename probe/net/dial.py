@@ -90,6 +90,7 @@ class Dialer:
         started = time.perf_counter()
         found = await self._resolver.resolve(host, port, self._family, trace)
         trace.dns = time.perf_counter() - started
+        trace.answers = tuple(sorted({str(info[4][0]) for info in found}))
         return found
 
     async def _reach(self, proxy: Proxy, trace: Trace) -> socket.socket:

@@ -47,6 +47,7 @@ class Egress:
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
         self._failures: dict[tuple[str, int], Failure] = {}
+        self._peers: dict[tuple[str, int], str] = {}
         self._handlers: set[asyncio.Task[None]] = set()
         self.url = ""
         """For `--proxy-server`, such as `socks5://127.0.0.1:40123`."""
@@ -56,6 +57,10 @@ class Egress:
         host = host.strip("[]").lower()
         found = [f for (name, number), f in self._failures.items() if name == host and port in (None, number)]
         return found[-1] if found else None
+
+    def peer_of(self, host: str, port: int) -> str | None:
+        """The address and port that the last connection to `host` reached: the browser itself sees only this server."""
+        return self._peers.get((host.strip("[]").lower(), port))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -100,7 +105,7 @@ class Egress:
         trace = Trace()
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
-                return await self._dialer.dial(host, port, trace)
+                upstream = await self._dialer.dial(host, port, trace)
         except TimeoutError as error:
             situation = Situation(
                 stage=trace.stage,
@@ -110,6 +115,9 @@ class Egress:
                 proxy=None if self._dialer.proxy is None else str(self._dialer.proxy),
             )
             raise CheckFailed(stalled(situation)) from error
+        if trace.address is not None:
+            self._peers[host, port] = trace.address
+        return upstream
 
     async def _close(self) -> None:
         handlers = list(self._handlers)

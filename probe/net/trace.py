@@ -34,6 +34,7 @@ class Trace:
 
     __slots__ = (
         "address",
+        "answers",
         "connect",
         "dns",
         "first",
@@ -56,6 +57,8 @@ class Trace:
         self.first: float | None = None
         self.waited = 0.0
         self.address: str | None = None
+        self.answers: tuple[str, ...] = ()
+        """The addresses that the name was resolved to, sorted."""
         self.tls: Tls | None = None
         self.reused = False
         self.resolver_answers: bool | None = None

@@ -307,6 +307,7 @@ def _hop(state: _State, answer: RawResponseMessage, location: str | None, end: f
         address=trace.address,
         location=None if location is None else without_credentials(location),
         tls=trace.tls,
+        answers=trace.answers,
     )
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from probe.core.run import Artifact, ConsoleLine
 from probe.core.secret import Redactor
 from probe.core.target import Evidence, EvidencePolicy
-from probe.worker.har import cleaned_lines, har_of, without_secret_headers
+from probe.worker.cleaning import cleaned, cleaned_body, cleaned_lines
+from probe.worker.har import har_of
 from probe.worker.observer import Observer
+from probe.worker.reference import attach
 from probe.worker.screenshot import take_screenshot
 
 if TYPE_CHECKING:
@@ -52,8 +54,12 @@ class Collector:
     async def begin(self, context: "BrowserContext") -> None:
         """Start what must record from the beginning."""
         if self.kept is not None and self.policy.trace is not EvidencePolicy.OFF:
-            # The film strip shows pixels that nobody can redact: none of it where there is something to hide.
-            await context.tracing.start(screenshots=not self.redactor.values, snapshots=True, sources=False)
+            # The film strip shows pixels that nobody can redact: none of it where there is something to hide. What is
+            # masked in pictures would be in the snapshots of the page, too.
+            mask = self.policy.mask
+            await context.tracing.start(
+                screenshots=not self.redactor.values and not mask, snapshots=not mask, sources=False
+            )
             self._tracing = True
 
     async def picture(self, page: "Page", *, failed: bool, limit: float = SCREENSHOT_LIMIT) -> None:
@@ -62,11 +68,23 @@ class Collector:
             return
         self._pictured = True
         path = self.scratch / "screenshot.png"
-        why = await take_screenshot(page, path, self.redactor, limit)
+        why = await take_screenshot(page, path, self.redactor, limit, self.policy.mask)
         if why is None:
             await self._keep("screenshot", path)
         else:
             self.note(f"no screenshot: {why}")
+
+    async def refer(self, folder: Path | None, number: int, step: str) -> None:
+        """Lay beside the screenshot, if there is one, how the step looked when all was well: the run's `number`th."""
+        if folder is None or self.kept is None or not any(a.kind == "screenshot" for a in self.artifacts):
+            return
+        try:
+            found = await asyncio.to_thread(attach, folder, number, step, self.kept)
+        except OSError as error:
+            self.note(f"the reference picture could not be kept: {_short(error)}")
+            return
+        if found is not None:
+            self.artifacts.append(found)
 
     async def end_trace(self, context: "BrowserContext", *, failed: bool) -> None:
         """End the trace, and keep it redacted when the policy says so."""
@@ -97,11 +115,11 @@ class Collector:
     def _har(self, observer: Observer) -> None:
         full = self.scratch / "full.har"
         try:
-            har = without_secret_headers(json.loads(full.read_bytes()))
+            har = json.loads(full.read_bytes())
         except (OSError, ValueError):
             har = har_of(list(observer.requests.values()), time.monotonic())
-        text = json.dumps(har, ensure_ascii=False, separators=(",", ":"))
-        (self.scratch / "network.har").write_bytes(self.redactor.data(text.encode()))
+        text = json.dumps(cleaned(har), ensure_ascii=False, separators=(",", ":"))
+        (self.scratch / "network.har").write_bytes(self.redactor.data(_whole(text)))
 
     async def write_console(self, lines: tuple[ConsoleLine, ...], *, failed: bool) -> None:
         """Write the console's lines, when there are any."""
@@ -109,7 +127,7 @@ class Collector:
             return
         path = self.scratch / "console.log"
         text = "".join(f"[{line.step or '-'}] {line.level}: {line.text} ({line.url})\n" for line in lines)
-        await asyncio.to_thread(path.write_bytes, self.redactor.data(text.encode()))
+        await asyncio.to_thread(path.write_bytes, self.redactor.data(_whole(text)))
         await self._keep("console", path)
 
     async def _keep(self, kind: str, path: Path) -> None:
@@ -130,14 +148,21 @@ def _move(kind: str, path: Path, folder: Path) -> Artifact:
 
 
 def redact_zip(source: Path, target: Path, redactor: Redactor) -> None:
-    """Copy a trace with every secret taken out of every entry, and cookies and secret headers by their names."""
+    """Copy a trace with every secret taken out of every entry, and what is told by its name (worker/cleaning.py)."""
     with zipfile.ZipFile(source) as raw, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as clean:
         for entry in raw.infolist():
             data = raw.read(entry)
             if entry.filename.endswith((".trace", ".network", ".stacks")):
                 data = cleaned_lines(data)
+            else:
+                data = cleaned_body(entry.filename, data)
             clean.writestr(entry.filename, redactor.data(data))
     source.unlink()
+
+
+def _whole(text: str) -> bytes:
+    """A text as bytes: half a character, which a script of a page can make, becomes a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 def _short(error: BaseException) -> str:

@@ -20,18 +20,21 @@ from probe.core.duration import format_duration
 from probe.core.exchange import Exchange
 from probe.core.explain import Party, party_of
 from probe.core.failure import Failure
-from probe.core.run import HostLoad, Observation, Why, deciding_failure
+from probe.core.run import HostLoad, Observation, Step, StepText, Why, deciding_failure
 from probe.core.target import Evidence
 from probe.drill.planter import Planter
 from probe.ports import RunContext
 from probe.worker.awaited import Awaiting, On, awaited
+from probe.worker.between import Between, due_reference, lay_beside
 from probe.worker.causes import Causes, Origin
+from probe.worker.cleaning import OURS
 from probe.worker.evidence import Collector
 from probe.worker.launch import OpenBrowser, answers
 from probe.worker.names import why_not_resolved
 from probe.worker.observer import Observer, Report
 from probe.worker.pages import Pages
 from probe.worker.queued import QueueMeter
+from probe.worker.texts import Texts
 
 PING: Final = 0.8
 """Seconds that browser and page have to answer when the deadline has struck."""
@@ -72,6 +75,8 @@ class Execution:
     _planter: Planter | None = None
     _pages: Pages | None = None
     _http: "RunClient | None" = None
+    _between: Between | None = None
+    _texts: tuple[StepText, ...] = ()
 
     def __post_init__(self) -> None:
         work = self.spec.work
@@ -84,6 +89,7 @@ class Execution:
             findings=findings,
             tell=self._tell,
             entered=self._set_timeouts,
+            ended=self._look,
             stop_before=self.spec.side_effects if self.context.spares else None,
         )
         self._undo = Undo(self._book)
@@ -117,17 +123,29 @@ class Execution:
             tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
             if self.browser is None:
                 http.prepare()
+            reference = (
+                None
+                if self._pages is None
+                else await due_reference(self.spec, self.context, self.scratch, self._book.note)
+            )
             self.phase("journey")
             self._queue.start()
             self._book.start()
             self._set_timeouts()
             async with asyncio.TaskGroup() as group:
+                if self._pages is not None and (reference is not None or not self._evidence.is_nothing):
+                    texts = Texts(group, self.context.redactor, self._evidence.mask)
+                    self._between = Between(self._pages, self._book, texts, self._pause, reference)
                 self._task = group.create_task(self._guarded(session), name=f"check {self.spec.id}")
                 await self._until_deadline(self._task, tasks)
                 await self._clean_up()
+                if self._between is not None:
+                    self._texts = await self._between.settle(passed=not self._failed)
             self._end_leaks(tasks, threads)
             if self._pages is not None:
                 await self._pages.close(failed=self._failed)
+                if self._failed:
+                    await lay_beside(self._pages, self._book)
                 if self._pages.stuck:
                     self.retire = self.retire or "its browser did not close a page"
         return self._observation()
@@ -179,8 +197,13 @@ class Execution:
         return CheckContext(**rest) if self._pages is None else JourneyContext(page=self._pages.page, **rest)
 
     def _observer(self) -> Observer:
-        lean = self._evidence == Evidence.nothing()
-        return Observer(target=self.context.target, step=lambda: self._book.current, report=self.report, lean=lean)
+        return Observer(
+            target=self.context.target,
+            step=lambda: self._book.current,
+            report=self.report,
+            clean=self.context.redactor.text,
+            lean=self._evidence.is_nothing,
+        )
 
     def _collector(self) -> Collector:
         return Collector(
@@ -190,6 +213,15 @@ class Execution:
             redactor=self.context.redactor,
             note=self._book.note,
         )
+
+    async def _look(self, step: Step) -> None:
+        if self._between is not None:
+            await self._between.ended(step)
+
+    def _pause(self, seconds: float) -> None:
+        self._book.pause(seconds)
+        if self._http is not None:
+            self._http.pause(seconds)
 
     def _explain(self, error: BaseException, step: str | None, since: float) -> tuple[Failure, ...]:
         if self.browser is not None:
@@ -223,11 +255,15 @@ class Execution:
         self._waited = self._queue.longest()
 
     async def _until_deadline(self, task: asyncio.Task[None], before: set[asyncio.Task[Any]]) -> None:
-        left = self._book.started + self._timeout - time.monotonic()
-        done, _ = await asyncio.wait({task}, timeout=left)
-        if not done:
+        while not task.done():
+            left = self._book.started + self._timeout - time.monotonic()
+            if left <= 0 and (self._between is None or not self._between.looking):
+                break
+            await asyncio.wait({task}, timeout=max(left, 0.02))  # meanwhile the clock may have stood still
+        if not task.done():
             self._note_end()
-            await self._overdue(task, awaited(task, asyncio.all_tasks() - before, self._causes.origin))
+            ours = frozenset() if self._between is None else self._between.texts.tasks
+            await self._overdue(task, awaited(task, asyncio.all_tasks() - before - ours, self._causes.origin))
         elif self._failed:
             if not task.cancelled():
                 await self._ask_again()
@@ -273,7 +309,7 @@ class Execution:
             return Failure.of("page_crashed", f"the page crashed ({waits})", step=step)
         async with asyncio.TaskGroup() as group:
             browser = group.create_task(self.browser.ping(PING), name="ping browser")
-            page = group.create_task(answers(self._pages.page.evaluate("1"), PING), name="ping page")
+            page = group.create_task(answers(self._pages.page.evaluate(OURS + "1"), PING), name="ping page")
         if not browser.result():
             self._pages.stuck = True
             return Failure.of("browser_unresponsive" if self.browser.alive else "browser_died", step=step)
@@ -347,6 +383,9 @@ class Execution:
             trace_id=self.context.marks.trace_id,
             stopped_before=book.stopped_before,
             drill=None if self._planter is None else self._planter.notes(),
+            documents=() if pages is None else pages.documents,
+            scripts=() if pages is None else pages.scripts,
+            texts=self._texts,
         )
 
 
@@ -356,6 +395,10 @@ class RunClient(HttpClient):
     def extend(self, more: float) -> None:
         """Let requests last until `more` seconds from now."""
         self._deadline = max(self._deadline, asyncio.get_running_loop().time() + more)
+
+    def pause(self, seconds: float) -> None:
+        """Put the deadline off by as long as the run's clock stood still."""
+        self._deadline += seconds
 
 
 _OUR_THREADS: Final = ("asyncio_", "waitpid-", "ThreadPoolExecutor", "probe")

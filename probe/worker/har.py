@@ -1,20 +1,18 @@
 """A HAR file made of what the listeners heard: no bodies, nothing asked of the browser, so it outlives the browser."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from probe import __version__
-from probe.core.secret import MASK, SECRET_HEADERS
 from probe.worker.observer import Seen
 
 _PHASES = (("dns", "domainLookupStart", "domainLookupEnd"), ("connect", "connectStart", "connectEnd"))
 
 
 def har_of(requests: Iterable[Seen], now: float) -> dict[str, Any]:
-    """The HAR 1.2 of these requests; `now` is `time.monotonic()`, for those still open."""
+    """The HAR 1.2 of these requests, as they were heard; `now` is `time.monotonic()`, for those still open."""
     return {
         "log": {
             "version": "1.2",
@@ -77,43 +75,4 @@ def _timings(timing: dict[str, Any]) -> dict[str, float]:
 
 
 def _named(headers: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": k, "value": MASK if k.lower() in SECRET_HEADERS else v} for k, v in headers.items()]
-
-
-def without_secret_headers(value: Any) -> Any:
-    """A decoded HAR or trace line with the values of cookies and secret headers masked, wherever they stand.
-
-    >>> without_secret_headers({"headers": [{"name": "Cookie", "value": "sid=1"}, {"name": "A", "value": "b"}]})
-    {'headers': [{'name': 'Cookie', 'value': '***'}, {'name': 'A', 'value': 'b'}]}
-    """
-    if isinstance(value, list):
-        return [without_secret_headers(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("name"), str) and "value" in value and value["name"].lower() in SECRET_HEADERS:
-        return {**value, "value": MASK}
-    return {
-        k: [{**c, "value": MASK} if isinstance(c, dict) and "value" in c else c for c in v]
-        if k == "cookies" and isinstance(v, list)
-        else MASK
-        if k.lower() in SECRET_HEADERS and isinstance(v, str)
-        else without_secret_headers(v)
-        for k, v in value.items()
-    }
-
-
-def cleaned_lines(data: bytes) -> bytes:
-    """JSON lines with `without_secret_headers` applied to each; a line that is no JSON is left out.
-
-    So are the masks of our own pictures: they are expressions that find every secret, and spell it as no redactor knows it.
-    """
-    lines = []
-    for line in data.splitlines():
-        try:
-            decoded = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(decoded, dict) and isinstance(decoded.get("params"), dict):
-            decoded["params"].pop("mask", None)
-        lines.append(json.dumps(without_secret_headers(decoded), separators=(",", ":"), ensure_ascii=False).encode())
-    return b"\n".join(lines) + b"\n"
+    return [{"name": name, "value": value} for name, value in headers.items()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import CDPSession, Page
 
 _RESOURCES: Final = ("Document", "XHR", "Fetch")
 
@@ -25,8 +25,8 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
-async def mark_requests(page: "Page", origin: str, headers: Mapping[str, str]) -> None:
-    """From now on, the page's documents and calls to `origin` carry `headers`; local files are refused.
+async def mark_requests(page: "Page", origin: str, headers: Mapping[str, str]) -> "CDPSession":
+    """From now on, the page's documents and calls to `origin` carry `headers`; local files are refused. Gives its session.
 
     Each redirect is a request of its own: one that leads to another origin does not carry them along.
     """
@@ -56,6 +56,7 @@ async def mark_requests(page: "Page", origin: str, headers: Mapping[str, str]) -
     if added:
         patterns += [{"urlPattern": pattern, "resourceType": resource} for resource in _RESOURCES]
     await session.send("Fetch.enable", {"patterns": patterns})
+    return session
 
 
 def _is_own(request: Mapping[str, Any], origin: str) -> bool:

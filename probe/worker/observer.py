@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from probe.core.explain import Party, Wire, party_of
 from probe.core.run import ConsoleLine, PageRequest, ThirdParty, Vitals
 from probe.core.secret import without_credentials
+from probe.core.sensitive import without_sensitive
 from probe.core.target import Target
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Observer:
     target: Target
     step: Callable[[], str | None]
     report: Report
+    clean: Callable[[str], str] = str
+    """Takes secrets out of a text before it is cut: half a secret would not be found later."""
     lean: bool = False
     """Whether nothing but failures is of interest: neither console nor vitals, and requests until their answer begins."""
     requests: dict["Request", Seen] = field(default_factory=dict)
@@ -148,7 +151,7 @@ class Observer:
     def _note_failed(self, seen: Seen) -> None:
         request = PageRequest(
             method=seen.method,
-            url=without_credentials(seen.url),
+            url=without_sensitive(without_credentials(seen.url)),
             status=seen.status,
             error=seen.error,
             third_party=seen.party is not Party.OWN,
@@ -175,7 +178,12 @@ class Observer:
     def _line(self, level: str, text: str, url: str) -> None:
         if len(self.console) >= MOST_LINES:
             return
-        line = ConsoleLine(level=level, text=text[:LONGEST_LINE], url=without_credentials(url), step=self.step())
+        line = ConsoleLine(
+            level=level,
+            text=without_sensitive(self.clean(text))[:LONGEST_LINE],
+            url=without_sensitive(without_credentials(url)),
+            step=self.step(),
+        )
         self.console.append(line)
         if level == "error":
             self.report(line)

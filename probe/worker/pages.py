@@ -1,6 +1,7 @@
 """The browser's side of one run: a fresh context, its page, and what is heard and kept of it."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,10 +11,13 @@ from probe.authoring.http import HttpClient
 from probe.core.check import CheckSpec
 from probe.core.explain import explain
 from probe.core.failure import CheckFailed, Failure, Layer
+from probe.core.run import Document
 from probe.core.target import IpVersion, Region
 from probe.drill.planter import Planter
 from probe.net.egress import Egress, running_egress
 from probe.ports import RunContext
+from probe.worker.cleaning import OURS
+from probe.worker.documents import documents_of, scripts_of
 from probe.worker.evidence import SCREENSHOT_LIMIT, Collector
 from probe.worker.launch import OpenBrowser, answers
 from probe.worker.marking import mark_requests, origin_of
@@ -21,7 +25,7 @@ from probe.worker.observer import VITALS_SCRIPT, Observer
 from probe.worker.planted import plant
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import BrowserContext, CDPSession, Page
 
 ACTION_TIMEOUT: Final = 10.0
 """Seconds that an action or a navigation waits unless the check says otherwise, or less of the run is left."""
@@ -51,6 +55,10 @@ class Pages:
     """What is wrong with the target's certificate, where the target has a CA of its own."""
     egress: Egress | None = None
     """The proxy that makes the browser leave as the region does; `None`: it leaves as this host does."""
+    documents: tuple[Document, ...] = ()
+    """The pages it went to; known once it is closed."""
+    scripts: tuple[str, ...] = ()
+    _sessions: "dict[Page, CDPSession]" = field(default_factory=dict)
     _context: "BrowserContext | None" = None
     _page: "Page | None" = field(default=None)
 
@@ -59,6 +67,12 @@ class Pages:
         """The run's first page."""
         assert self._page is not None, "open() comes first"
         return self._page
+
+    @property
+    def front(self) -> "Page | None":
+        """The page that is in front; `None`: there is none that lives."""
+        pages = [] if self._context is None else [p for p in self._context.pages if p not in self.observer.crashed]
+        return self._page if self._page in pages else pages[-1] if pages else None
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Make the context and its page, with our marks on the target's own requests. `stack` closes what it needs."""
@@ -88,11 +102,18 @@ class Pages:
         await self.collector.begin(context)
         self._page = await context.new_page()
         headers = {**marks.headers, **{name: secret.reveal() for name, secret in target.headers.items()}}
-        await mark_requests(self._page, origin_of(target.url), headers)
-        context.on("page", lambda page: mark_requests(page, origin_of(target.url), headers))
+        await self._mark(self._page, headers)
+        context.on("page", lambda page: self._mark(page, headers))
         if (planter := self.planter) is not None:
             await plant(self._page, planter)
             context.on("page", lambda page: plant(page, planter))
+
+    async def _mark(self, page: "Page", headers: Mapping[str, str]) -> None:
+        self._sessions[page] = await mark_requests(page, origin_of(self.run.target.url), headers)
+
+    def session_of(self, page: "Page") -> "CDPSession | None":
+        """The session by which a page can be asked at the least price; `None`: it has none yet."""
+        return self._sessions.get(page)
 
     async def _private_ca(self) -> Failure | None:
         """What is wrong with the target's certificate by its own CA, which Chromium cannot be told about."""
@@ -121,17 +142,18 @@ class Pages:
 
     async def picture(self, *, failed: bool, limit: float | None = None) -> None:
         """Take the screenshot of the page that is in front, as far as one can be taken."""
-        assert self._context is not None, "open() comes first"
-        pages = [p for p in self._context.pages if p not in self.observer.crashed]
-        if pages:
-            page = self.page if self.page in pages else pages[-1]
+        page = self.front
+        if page is not None:
             await self.collector.picture(page, failed=failed, limit=SCREENSHOT_LIMIT if limit is None else limit)
 
     async def close(self, *, failed: bool) -> None:
         """Read the vitals, end what was recorded, close the context, and write the evidence that is to be kept."""
         context = self._context
         assert context is not None, "open() comes first"
-        if self.browser.alive and not self.stuck:
+        well = self.browser.alive and not self.stuck
+        if not self.observer.lean:
+            await self._read_documents(ask=well)
+        if well:
             if not self.observer.lean:
                 await self._read_vitals()
             await self.picture(failed=failed)
@@ -142,12 +164,17 @@ class Pages:
         await self.collector.write_har(self.observer, failed=failed)
         await self.collector.write_console(tuple(self.observer.console), failed=failed)
 
+    async def _read_documents(self, *, ask: bool) -> None:
+        requests, clean = tuple(self.observer.requests.values()), self.run.redactor.text
+        self.documents = await documents_of(requests, clean, ask=ask, egress=self.egress)
+        self.scripts = scripts_of(requests, clean)
+
     async def _read_vitals(self) -> None:
         from playwright.async_api import Error
 
         try:
             async with asyncio.timeout(0.3):
-                said = await self.page.evaluate("() => window.__probe_vitals ? window.__probe_vitals() : ''")
+                said = await self.page.evaluate(OURS + "() => window.__probe_vitals ? window.__probe_vitals() : ''")
         except (Error, TimeoutError):
             return
         if isinstance(said, str) and said:

@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from probe.authoring.events import Found, Logged, Ordered, Spared, StepEntered, StepLeft, Undone, UndoPlanned
+from probe.authoring.events import Found, Logged, Ordered, Paused, Spared, StepEntered, StepLeft, Undone, UndoPlanned
 from probe.core.check import CheckSpec
 from probe.core.duration import format_duration
 from probe.core.failure import Failure
 from probe.core.run import ConsoleLine, Observation, Outcome, PageRequest, Step, StepOutcome, outcome_of
 from probe.worker.wire import Beat, Message, Noticed, Phase
 
+MOST_PAUSED = 5.0
+"""Seconds that the clock of a run may stand still in all, whatever the worker says."""
 SILENT = 1.5
 """Seconds without a sign of life from which a worker is held to be blocked."""
 
@@ -28,7 +30,8 @@ class Partial:
     since: float = field(default_factory=time.monotonic)
     """When the phase began."""
     begun: float | None = None
-    """When the check's own code began."""
+    """When the check's own code began; later by what the clock of the run stood still."""
+    paused: float = 0.0
     ended: float | None = None
     beat: Beat | None = None
     heard: float = field(default_factory=time.monotonic)
@@ -60,6 +63,10 @@ class Partial:
             case StepLeft(step):
                 self.step = None
                 self.steps.append(step)
+            case Paused(seconds) if seconds > 0 and self.begun is not None:
+                more = min(seconds, MOST_PAUSED - self.paused)
+                self.paused += more
+                self.begun += more
             case Found(failures):
                 self.failures += [f for f in failures if f not in self.failures]
             case Ordered(id):

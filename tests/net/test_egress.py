@@ -44,6 +44,8 @@ async def test_it_leaves_as_the_region_does() -> None:
             exchange = await ask(f"http://shop.example:{port}/", region=browser(egress.url))
             assert len(exchange.body) == 500_000
             assert egress.failure_for("shop.example") is None
+            assert egress.peer_of("Shop.example", port) == f"127.0.0.1:{port}"
+            assert egress.peer_of("other.example", port) is None
     assert peers == ["127.0.0.2"]
 
 

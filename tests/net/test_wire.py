@@ -12,7 +12,7 @@ from probe.core.secret import Secret
 from probe.core.target import IpVersion, Region
 from probe.net.address import parse_address
 from probe.net.wire import ExchangeFailed, Home, Request, Wire
-from tests.net.servers import HERE, Talk, ask, head, moved, ok, paths, says, serving, trouble
+from tests.net.servers import HERE, Talk, ask, head, moved, name_server, ok, paths, says, serving, trouble
 
 # ---------------------------------------------------------------------------------------- measuring
 
@@ -36,6 +36,25 @@ async def test_a_name_has_a_dns_phase() -> None:
     async with serving(says(ok())) as port:
         exchange = await ask(f"http://localhost:{port}/", region=Region(name="v4", ip_version=IpVersion.V4))
     assert exchange.phases.dns is not None
+    assert exchange.hops[0].answers == ("127.0.0.1",)
+
+
+async def test_all_answers_are_told_and_an_address_has_none() -> None:
+    """Sorted, so that two runs can be compared; each hop has its own, also over a connection that was kept."""
+    routes = {"/": moved("/there"), "/there": ok(b"x")}
+    names = {"shop.example": ["127.0.0.9", "127.0.0.1"]}
+    async with (
+        serving(paths(routes), host="0.0.0.0") as port,
+        name_server(names) as (server, _),
+    ):  # of all loopback addresses
+        region = Region(name="r", nameserver=server)
+        async with Wire(region, keep_alive=True) as wire:
+            home = Home(origin=f"http://shop.example:{port}", user_agent="probe/test")
+            request = Request(url=f"http://shop.example:{port}/", home=home)
+            exchange = await wire.send(request, deadline=asyncio.get_running_loop().time() + 5)
+    assert [hop.answers for hop in exchange.hops] == [("127.0.0.1", "127.0.0.9")] * 2
+    async with serving(says(ok())) as port:
+        assert (await ask(f"http://127.0.0.1:{port}/")).hops[0].answers == ()
 
 
 async def test_first_byte_and_body_are_told_apart() -> None:

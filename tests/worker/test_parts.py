@@ -18,7 +18,7 @@ from probe.errors import ProberUnavailable
 from probe.ports import Marks, RunContext
 from probe.worker import browser, playwright_errors, tree
 from probe.worker.awaited import selector_words
-from probe.worker.har import cleaned_lines
+from probe.worker.cleaning import cleaned_lines
 from probe.worker.marking import origin_of
 from probe.worker.scratch import LONGEST, new_scratch, sweep
 from probe.worker.wire import Done, Frames, Noticed, pack, unpack, unpack_trusted
