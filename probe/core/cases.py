@@ -95,6 +95,7 @@ def _member(watched: Watched, finding: Finding) -> Member:
         failure=finding.failure,
         picture=finding.picture,
         evidence=finding.evidence,
+        changed=finding.changed,
     )
 
 
@@ -110,6 +111,7 @@ def _failing(check: CheckId, bad: Mapping[str, Place]) -> Member:
         run=first.run,
         failure=first.failure,
         picture=first.picture,
+        changed=first.changed,
     )
 
 

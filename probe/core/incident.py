@@ -33,7 +33,8 @@ class Member:
     """A check that suffers from an incident's cause.
 
     `regions` are those it has failed from. `failure` is that of the first bad run, `run`, which began at `since`;
-    `recovered` is when the first of the good runs began that end it. `evidence` is which runs convinced us, in words.
+    `recovered` is when the first of the good runs began that end it. `evidence` is which runs convinced us, in words,
+    `changed` what was otherwise in the first bad run than in the last good one.
     """
 
     check: CheckId
@@ -44,6 +45,7 @@ class Member:
     picture: str | None = None
     recovered: datetime | None = None
     evidence: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

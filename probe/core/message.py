@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from probe.core.budget import Budget
+from probe.core.case import Case, Confidence
+from probe.core.diagnosis import diagnose
 from probe.core.drilled import as_drill, is_drill
 from probe.core.duration import about, format_duration
+from probe.core.failure import Layer
 from probe.core.incident import Incident, Member, Verdict
 from probe.core.notification import Message, Reason
 from probe.core.rules import Rules, Severity, Watched
@@ -61,6 +64,7 @@ def compose(
         evidence=evidence_of(incident),
         reproduce=reproduce,
         picture=None if first is None else first.picture,
+        page=page_of(incident, rules),
     )
     return as_drill(message) if is_drill(incident.cause) else message
 
@@ -88,11 +92,17 @@ def _title(incident: Incident, reason: Reason) -> str:
         lasted = _span(incident.since, incident.resolved or incident.since)
         was = "silent" if silent else incident.verdict.replace("_", " ")
         return f"RESOLVED: {place} was {was} for {lasted}"
+    mark = MARKS.get(reason, "AGAIN " if incident.relapses and reason is Reason.OPENED else "")
+    return f"{mark}{headline(incident)}"
+
+
+def headline(incident: Incident) -> str:
+    """One line, whether it is over or not: how bad, whose it is, and what is known of the reason."""
+    place, silent = place_of(incident.cause), stale_region(incident.cause) is not None
     word = "SILENT" if silent else WORDS[incident.verdict]
     if incident.verdict is Verdict.REGIONAL:
         word = f"DOWN FROM {', '.join(sorted({r for m in incident.members.values() for r in m.regions}))} ONLY"
-    mark = MARKS.get(reason, "AGAIN " if incident.relapses and reason is Reason.OPENED else "")
-    head = f"{mark}{word}: {place}"
+    head = f"{word}: {place}"
     first = incident.first
     if first is None:
         return f"{head}, {next(iter(incident.burns.values()), '').partition('; ')[0]}"  # what was counted
@@ -128,14 +138,14 @@ def _lines(
     first = incident.first
     if first is not None and stale_region(incident.cause) is not None:
         yield from _silent(incident, first, now)
-        yield from _end(incident, reproduce)
+        yield from _end(incident, rules, reproduce)
         return
     if incident.verdict is Verdict.PROBE_FAULT:
         yield "Means", "probe's own trouble; it says nothing about the shop, which is not watched from there meanwhile"
     elif incident.verdict is Verdict.BLOCKED:
         yield "Means", "the server refuses probe as it refuses robots; whether customers can buy is not known meanwhile"
-    elif incident.resolved is None and (promises := _promises(incident, rules)):
-        yield "Customers", f"{_hardship(incident)}: {promises}"
+    elif incident.resolved is None and (text := customers(incident, rules)):
+        yield "Customers", text
     if first is not None:
         failure = first.failure
         if failure.step:
@@ -147,6 +157,10 @@ def _lines(
             yield "Seen", failure.actual
         if failure.url is not None:
             yield "Address", failure.url
+        if first.changed:
+            yield "Changed", first.changed
+        if incident.resolved is None and (likely := likely_words(incident)):
+            yield "Likely", likely
     if text := evidence_of(incident):
         yield "Evidence", text
     yield "Since", f"{_moment(incident.since)} ({_span(incident.since, incident.resolved or now)}{_again(incident)})"
@@ -159,7 +173,18 @@ def _lines(
         yield "Burning", text
     for name, left in budgets:
         yield "Budget", f"{name}: {budget_words(left)}"
-    yield from _end(incident, reproduce)
+    yield from _end(incident, rules, reproduce)
+
+
+def page_of(incident: Incident, rules: Rules) -> str:
+    """Where people see it in a browser; `""`: that is not known."""
+    return f"{rules.pages}/incidents/{incident.id}" if rules.pages else ""
+
+
+def likely_words(incident: Incident) -> str:
+    """The likely cause, where what an incident says of itself is enough for one; else ""."""
+    found = diagnose(Case(incident=incident))
+    return found.words if found.confidence is Confidence.LIKELY and found.layer is not Layer.PROBE else ""
 
 
 def _silent(incident: Incident, silent: Member, now: datetime) -> Iterable[tuple[str, str]]:
@@ -176,14 +201,21 @@ def _again(incident: Incident) -> str:
     return f"; came back {_times(incident.relapses)}" if incident.relapses else ""
 
 
-def _end(incident: Incident, reproduce: str) -> Iterable[tuple[str, str]]:
+def _end(incident: Incident, rules: Rules, reproduce: str) -> Iterable[tuple[str, str]]:
     """What every message ends with."""
     if incident.acknowledged is not None:
         yield "Taken by", incident.acknowledged_by
     if incident.resolved is None:
         yield "Severity", "page: look now" if incident.severity is Severity.PAGE else "ticket: look today"
         yield "Try it", reproduce
-    yield "Incident", f"{incident.id} (probe incident show {incident.id})"
+    yield "Incident", page_of(incident, rules) or f"{incident.id} (probe incident show {incident.id})"
+
+
+def customers(incident: Incident, rules: Rules) -> str:
+    """What customers suffer, in words: `cannot: buy something`; nothing where that is not known, or not theirs."""
+    if incident.verdict in (Verdict.PROBE_FAULT, Verdict.BLOCKED):
+        return ""
+    return f"{_hardship(incident)}: {promises}" if (promises := _promises(incident, rules)) else ""
 
 
 def _hardship(incident: Incident) -> str:

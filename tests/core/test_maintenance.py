@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.core.check import CheckId
-from probe.core.maintenance import AHEAD, Window, covering, held_until
+from probe.core.maintenance import AHEAD, Window, covering, held_until, occurrences
 from probe.core.rules import Watched
 from tests.core.nights import NIGHTS, Night, clock, first_shown
 
@@ -168,3 +168,24 @@ def test_a_window_every_few_minutes_holds_in_both_hours_of_a_night() -> None:
         at = datetime(2026, 10, 25, utc_hour, 16, tzinfo=UTC)
         assert held_until((quarter,), CHECK, at) == at.replace(minute=20)
         assert covering((quarter,), CHECK, at.replace(minute=21)) is None
+
+
+def test_the_stretches_between_two_moments() -> None:
+    """Once and again and again, of windows that concern the check; those that only touch the ends have no part in it."""
+    nightly = Window(name="backup", cron="0 3 * * *", duration=2 * HOUR)
+    busy = Window(name="busy", cron="0 4 * * *", duration=30 * HOUR)
+    other = Window(name="other", start=NOON, duration=HOUR, checks=("pay",))
+    never = Window(name="never", duration=HOUR)
+    windows = (once(), other, never, nightly, once(NOON + 2 * HOUR, HOUR, "after"))
+    start, end = NOON.replace(hour=4), NOON + 2 * HOUR
+    assert occurrences(windows, CHECK, start, end) == (
+        ("backup", NOON.replace(hour=3), NOON.replace(hour=5)),
+        ("move", NOON, NOON + HOUR),
+    )
+    assert occurrences((once(start - HOUR), nightly), CHECK, NOON, end) == ()
+    ((name, begin, until),) = occurrences((busy,), CHECK, start, end)  # those that overlap are one
+    assert (name, begin, until) == (
+        "busy",
+        (NOON - timedelta(days=1)).replace(hour=4),
+        NOON.replace(hour=10) + 24 * HOUR,
+    )

@@ -1,5 +1,6 @@
 """What is read at 3 a.m., to the letter."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,9 @@ from probe.core.check import CheckId
 from probe.core.failure import Failure
 from probe.core.incident import Verdict
 from probe.core.ledger import Counts
-from probe.core.message import budget_words
+from probe.core.message import budget_words, customers, headline
 from probe.core.rules import Objective
-from probe.core.run import Outcome, Why
+from probe.core.run import Comparison, Difference, Outcome, RunId, Why
 from tests.core.world import World, rules_of, watched
 
 
@@ -34,27 +35,50 @@ def test_an_opening() -> None:
     assert message.title == (
         'DOWN: shop.example, checkout fails at step "add to cart": http: POST /api/cart answered 500'
     )
-    assert (
-        message.body.splitlines()
-        == [
-            "Customers: cannot: A guest buys one item",
-            "Step:      add to cart",
-            "Reason:    http: POST /api/cart answered 500",
-            "Expected:  201",
-            "Seen:      500",
-            "Since:     2026-11-23 02:59:59 UTC (16s)",
-            "From:      eu, us (2 of 2 regions)",
-            "Checks:    checkout",
-            "Budget:    checkout: 95% of the error budget left, 66.667% (26.42% to 94.061%) attained",
-            "Severity:  page: look now",
-            "Try it:    probe check checkout --once",
-            f"Incident:  {outage().only.id} (probe incident show {outage().only.id})",
-        ]
-        or message.body
-    )
+    assert message.body.splitlines() == [
+        "Customers: cannot: A guest buys one item",
+        "Step:      add to cart",
+        "Reason:    http: POST /api/cart answered 500",
+        "Expected:  201",
+        "Seen:      500",
+        'Evidence:  2 of 2 regions: 4 of 5 runs failed at "add to cart" with HTTP 500 since 02:59:59; usual: 1 in 200; no control runs',
+        "Since:     2026-11-23 02:59:59 UTC (16 s)",
+        "From:      eu, us (2 of 2 regions)",
+        "Checks:    checkout",
+        "Budget:    checkout: 100% of the error budget left, 66.667% (23.553% to 93.759%) attained",
+        "Severity:  page: look now",
+        "Try it:    probe check checkout --once",
+        f"Incident:  {outage().only.id} (probe incident show {outage().only.id})",
+    ]
     assert (message.expected, message.seen, message.step) == ("201", "500", "add to cart")
     assert (message.checks, message.targets, message.regions) == (("checkout",), ("shop",), ("eu", "us"))
     assert message.picture == "/e/shot.png"
+
+
+def test_what_changed_and_what_is_likely() -> None:
+    """What was otherwise than in the last good run, and the cause where the failure itself says it; once it is over, no guess."""
+    w = World(rules_of(watched()))
+    expired = Failure.of("certificate_expired", "it expired yesterday", url="https://shop.example:443/")
+    before = Difference(what="certificate", name="shop.example", before="a", after="b")
+    compared = Comparison(good=RunId("good"), at=w.now, differences=(before,))
+    for _ in range(3):
+        bad = w.run(Outcome.FAILED, failure=expired)
+        w.event(replace(bad, observation=replace(bad.observation, compared=compared)))
+        w.wait(60)
+    lines = w.notes[0].message.body.splitlines()
+    at = lines.index("Address:   https://shop.example:443/")
+    assert lines[at + 1 : at + 3] == [
+        "Changed:   certificate of shop.example: a → b",
+        "Likely:    the certificate of shop.example has expired: it was not renewed, or the new one is not in use",
+    ]
+    w.recover()
+    assert "Changed:   certificate of shop.example: a → b" in w.notes[-1].message.body
+    assert "Likely" not in w.notes[-1].message.body
+
+
+def test_no_cause_is_named_that_is_only_possible() -> None:
+    """An alert is believed: a guess belongs to the incident's page."""
+    assert "Likely" not in outage().notes[0].message.body
 
 
 def test_a_resolution() -> None:
@@ -79,6 +103,20 @@ def test_reminders_and_escalations_say_so() -> None:
     assert message.title == "DOWN: shop.example, checkout fails: connect: nobody listens at 127.0.0.1:1 really"
     assert "Address:   http://127.0.0.1:1/" in message.body
     assert message.reproduce == "probe check checkout --once --region eu"
+
+
+def test_where_it_is_seen_in_a_browser() -> None:
+    """With an address for the pages a message leads there; without one it says which command shows it."""
+    for pages, ending in (
+        ("https://ops.example/probe", "https://ops.example/probe/incidents/"),
+        ("", "probe incident show "),
+    ):
+        w = World(replace(rules_of(watched()), pages=pages))
+        w.fail()
+        message = w.notes[0].message
+        assert ending in message.body.splitlines()[-1]
+        assert message.page.startswith(ending if pages else ""), message.page
+        assert bool(message.page) is bool(pages)
 
 
 def test_our_own_trouble_says_that_it_is() -> None:
@@ -162,3 +200,15 @@ def test_what_is_not_in_the_rules_any_more_is_still_told() -> None:
     w.wait(5)
     assert w.notes[-1].message.targets == ()
     assert w.now - w.notes[-1].created == timedelta(0)
+
+
+def test_what_a_list_says_of_an_incident() -> None:
+    """The same line whether it is over or not; what customers suffer, unless it is our own trouble, or not known."""
+    w = outage()
+    line = 'DOWN: shop.example, checkout fails at step "add to cart": http: POST /api/cart answered 500'
+    assert headline(w.only) == line
+    assert headline(replace(w.only, resolved=w.now, relapses=1)) == line
+    assert customers(replace(w.only, resolved=w.now), w.rules) == "cannot: A guest buys one item"
+    for verdict in (Verdict.PROBE_FAULT, Verdict.BLOCKED):
+        assert customers(replace(w.only, verdict=verdict), w.rules) == ""
+    assert customers(w.only, rules_of()) == ""

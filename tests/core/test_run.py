@@ -1,19 +1,24 @@
 """What a run is made of, and its shape as data."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from probe.core.access import Access
 from probe.core.check import CheckSpec, Function, HttpCall, PytestFunction, Source
 from probe.core.diagnostic import Diagnostic, Severity, did_you_mean
 from probe.core.encode import SCHEMA, encode_run
 from probe.core.failure import Failure
 from probe.core.run import (
     Artifact,
+    Comparison,
     ConsoleLine,
     Control,
+    Difference,
+    Document,
     HostLoad,
     Observation,
     Outcome,
@@ -22,6 +27,7 @@ from probe.core.run import (
     RunId,
     Step,
     StepOutcome,
+    StepText,
     ThirdParty,
     Vitals,
     Why,
@@ -127,6 +133,25 @@ def whole_run() -> Run:
             duration=1.5,
             trace_id="ab",
             control=Control(well=True, at=NOW, seconds=0.0312345, text="https://anchor.example answered 204"),
+            documents=(
+                Document(
+                    url="https://shop.example/cart",
+                    status=200,
+                    step="add to cart",
+                    redirects=("https://shop.example/basket",),
+                    address="192.0.2.1:443",
+                    headers=(("x-build", "118"),),
+                    certificate=tls(90, 400).leaf,
+                ),
+                Document(url="https://shop.example/"),
+            ),
+            scripts=("https://shop.example/app.js",),
+            texts=(StepText(step="view product", text="Coat 24.00"),),
+            compared=Comparison(
+                good=RunId("r0"),
+                at=NOW,
+                differences=(Difference(what="build", name="x-build", before="117", after="118"),),
+            ),
         )
     )
 
@@ -176,6 +201,12 @@ def test_evidence_sets() -> None:
     assert {Evidence.nothing().screenshot, Evidence.nothing().trace} == {EvidencePolicy.OFF}
     assert Evidence.everything().trace is EvidencePolicy.ON
     assert Evidence.everything().har_bodies
+    assert Evidence.nothing().is_nothing
+    assert not Evidence.everything().is_nothing
+    assert not replace(Evidence.nothing(), console=EvidencePolicy.ON_CONFIRMATION).is_nothing
+    guarded = Evidence(mask=(".card",), access=Access.OPERATOR)
+    assert guarded.in_full() == replace(Evidence.everything(), mask=(".card",), access=Access.OPERATOR)
+    assert guarded.of_run(confirms=False).mask == (".card",)
 
 
 def test_words_of_a_diagnostic() -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
+import markupsafe
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -46,6 +47,8 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "url component": lambda s: quote(s, safe=""),
     "url component, small hex": lambda s: re.sub("%..", lambda found: found[0].lower(), quote(s, safe="")),
     "html": html.escape,
+    "html of a template": lambda s: str(markupsafe.escape(s)),
+    "csv": lambda s: s.replace('"', '""'),
     "python": repr,
     "a header, read as Latin-1": lambda s: s.encode().decode("latin-1"),
     "a header in JSON": lambda s: json.dumps(s.encode().decode("latin-1"), ensure_ascii=False),
@@ -118,6 +121,14 @@ class _Tree:
 class _Pair(NamedTuple):
     text: str
     table: dict[str, int]
+
+
+def test_halves_of_characters() -> None:
+    """A script of a shop can make them, and nothing could print or send them."""
+    redactor = Redactor([Secret("hunter22")])
+    assert redactor.text("a \ud800 ü hunter22") == f"a ? ü {MASK}"
+    whole = "ü 😀"
+    assert redactor.text(whole) is whole
 
 
 def test_whole_structures() -> None:

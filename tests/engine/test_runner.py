@@ -191,11 +191,16 @@ async def test_a_bug_in_a_prober_is_our_trouble() -> None:
     def act(spec: CheckSpec) -> Observation:
         if spec.id == "c1":
             raise RuntimeError("kaput hunter22")
+        if spec.id == "c3":
+            raise RuntimeError("half \ud800, and without an end: " + "m" * 5_000_000)
         return Observation()
 
     async with runner_of(Scripted(act), plan()) as runner:
-        runs = await runner.run_all(checks(3))
-    assert [r.outcome for r in runs] == [Outcome.PASSED, Outcome.ERRORED, Outcome.PASSED]
+        runs = await runner.run_all(checks(4))
+    assert [r.outcome for r in runs] == [Outcome.PASSED, Outcome.ERRORED, Outcome.PASSED, Outcome.ERRORED]
+    assert runs[3].failure is not None
+    assert "half ?, and" in runs[3].failure.message
+    assert len(runs[3].failure.message) < 11_000, "every list shows it"
     assert runs[1].failure is not None
     assert runs[1].failure.message == "RuntimeError in the function prober: kaput ***"
 
