@@ -23,9 +23,11 @@ from probe.config.regions import places
 from probe.config.secrets import Interpolator, environment_secrets, hidden_keys, literal_secrets
 from probe.config.service_fields import listen_address
 from probe.config.settings import Config, Defaults, Fleet, Loaded, Reading, Role
+from probe.config.status_page import StatusPageTable, status_page
 from probe.config.table import Table
 from probe.config.tables import browser_settings, check_specs, label_checks, target
 from probe.config.validate import validate
+from probe.config.web import WebTable, web
 from probe.core.check import CheckId, CheckSpec
 from probe.core.diagnostic import Diagnostic, did_you_mean
 from probe.core.drilled import PlannedDrill
@@ -209,6 +211,8 @@ class _Reader:
                 PlannedDrill(check=CheckId(table.check), cron=table.cron, timezone=table.timezone, fault=table.fault)
                 for _, table, _ in self._listed("drill", service_schema.DrillTable)
             ),
+            status_page=status_page(self._single("status_page", StatusPageTable), self._findings),
+            web=web(self._single("web", WebTable), self._findings),
             controls=around.controls,
             control_targets=around.control_targets,
             lines=MappingProxyType(dict(self._findings.lines)),

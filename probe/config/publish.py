@@ -16,7 +16,7 @@ from probe.errors import ProbeError
 
 Document = Mapping[str, Any]
 
-_WHOLE: Final = ("defaults", "evidence", "targets", "check", "slo", "channels", "route", "maintenance")
+_WHOLE: Final = ("defaults", "evidence", "targets", "check", "slo", "channels", "route", "maintenance", "status_page")
 """Tables that are the fleet's, all of them."""
 _SHARED: Final[Mapping[str, tuple[str, ...]]] = {
     "probe": ("checks", "user_agent", "marker_header"),
@@ -104,7 +104,7 @@ def own_part(local: Config) -> dict[str, Any]:
     """What a node's own file says of itself. The rest of it counts where it was published, and only there."""
     fleet, document = local.fleet, local.document
     judges = fleet is not None and fleet.judges
-    tables = ("probe", "store", "fleet", "browser", "regions", *(() if judges else ("channels",)))
+    tables = ("probe", "store", "fleet", "browser", "web", "regions", *(() if judges else ("channels",)))
     found = {name: dict(_table(document, name)) for name in tables if name in document}
     for name, keys in _SHARED.items():
         dropped = keys if judges else ("checks",)

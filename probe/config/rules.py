@@ -32,6 +32,7 @@ def rules_of(config: Config, checks: Iterable[CheckSpec]) -> tuple[Rules, tuple[
         routes=config.routes,
         windows=config.windows,
         controls=MappingProxyType({region: spec.id for region, spec in config.controls.items()}),
+        pages=(config.web.url or "").rstrip("/"),
     )
     return rules, findings.result(config.secrets)
 
@@ -115,6 +116,8 @@ def _judge_names(config: Config, specs: Mapping[CheckId, CheckSpec], findings: F
     for path, entry in named:
         _exist("check", entry.checks, specs, (*path, "checks"), findings)
         _exist("check with the tag", entry.tags, tags, (*path, "tags"), findings)
+    for index, component in enumerate(config.status_page.components):
+        _exist("check", component.checks, specs, ("status_page", "component", index, "checks"), findings)
     for index, planned in enumerate(config.drills):
         where: KeyPath = ("drill", index, "check")
         if planned.check not in specs:

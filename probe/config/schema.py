@@ -1,9 +1,11 @@
 """The tables of a config file, and the arguments of the decorators: every key, its type, its default."""
 
-from typing import Annotated, Any, ClassVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BeforeValidator, Field
 
+from probe.config.evidence_fields import OFF, Reference, Selector
 from probe.config.fields import (
     Count,
     Duration,
@@ -37,7 +39,10 @@ from probe.config.service_schema import (
     SloTable,
     StoreTable,
 )
+from probe.config.status_page import StatusPageTable
 from probe.config.table import Table
+from probe.config.web import WebTable
+from probe.core.access import Access
 from probe.core.exchange import PHASES
 from probe.core.target import BrowserKind, Evidence, EvidencePolicy, IpVersion
 
@@ -73,30 +78,37 @@ class BrowserTable(Table):
 Policy = Annotated[EvidencePolicy, choice(EvidencePolicy, "policy")]
 
 
+_ACCESS: Final = (Access.VIEWER.value, Access.OPERATOR.value)
+
+
 class EvidenceTable(Table):
-    """`[evidence]`, and the `evidence` of a check. What is not given stays what it was."""
+    """`[evidence]`, and the `evidence` of a check. What is not given stays what it was; what is masked is masked besides."""
 
     screenshot: Policy | None = None
     trace: Policy | None = None
     har: Policy | None = None
     har_bodies: Flag | None = None
     console: Policy | None = None
+    reference: Reference | None = None
+    mask: Annotated[tuple[Selector, ...], OneOrMore] = ()
+    access: Annotated[Access, choice(_ACCESS, "role")] | None = None
 
     def over(self, base: Evidence) -> Evidence:
         """`base` with what is given here."""
         given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
-        return Evidence(**{name: given.get(name, getattr(base, name)) for name in type(self).model_fields})
+        given["mask"] = tuple(dict.fromkeys((*base.mask, *self.mask)))
+        if self.reference == OFF:
+            given["reference"] = None
+        return replace(base, **given)
 
 
 def _evidence_word(value: object) -> object:
     if not isinstance(value, str):
         return value
-    evidence = (
-        Evidence.nothing()
-        if one_of(value, ("off", "full"), "policy for all evidence") == "off"
-        else Evidence.everything()
-    )
-    return {name: getattr(evidence, name) for name in EvidenceTable.model_fields}
+    off = one_of(value, ("off", "full"), "policy for all evidence") == "off"
+    evidence = Evidence.nothing() if off else Evidence.everything()
+    said = {name: getattr(evidence, name) for name in ("screenshot", "trace", "har", "har_bodies", "console")}
+    return {**said, "reference": "off"} if off else said
 
 
 class DefaultsTable(Table):
@@ -243,6 +255,8 @@ SINGLE: dict[str, type[Table]] = {
     "defaults": DefaultsTable,
     "store": StoreTable,
     "fleet": FleetTable,
+    "status_page": StatusPageTable,
+    "web": WebTable,
 }
 """Tables that stand once."""
 NAMED: dict[str, type[Table]] = {

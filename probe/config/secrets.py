@@ -176,8 +176,8 @@ def environment_secrets(environ: Mapping[str, str]) -> Iterator[Secret]:
 
 def literal_secrets(document: Mapping[str, Any]) -> Iterator[Secret]:
     """Values written into the config itself that are secret by their place: passwords of URLs, sensitive headers,
-    values named like a secret in what a check sends, everything under `targets.*.secrets`, where alerts go. Looks at the
-    raw document, which may be wrong in every other way.
+    values named like a secret in what a check sends, everything under `targets.*.secrets`, where alerts go, what people
+    log in with. Looks at the raw document, which may be wrong in every other way.
     """
     for path, text in _strings(document, ()):
         yield from _secrets_at(path, text)
@@ -186,6 +186,8 @@ def literal_secrets(document: Mapping[str, Any]) -> Iterator[Secret]:
 def _secrets_at(path: KeyPath, text: str) -> Iterator[Secret]:
     match path:
         case ("targets", _, "secrets", *_):
+            yield Secret(text)
+        case ("web", "users", _, "password") | ("web", "tokens", _, "secret") | ("web", "oidc", "client_secret"):
             yield Secret(text)
         case ("channels", _, "url" | "urls" | "key", *_) | ("probe", "heartbeat_url"):
             yield Secret(text)
@@ -247,11 +249,16 @@ def files_from(text: str, folder: Path) -> str:
 
 
 def hidden_keys(document: Mapping[str, Any]) -> Iterator[KeyPath]:
-    """The keys whose whole value no message may quote: where alerts go, and what signs them."""
+    """The keys whose whole value no message may quote: where alerts go, what signs them, and what people log in with."""
     channels = document.get("channels")
     for name in channels if isinstance(channels, dict) else ():
         yield from (("channels", name, key) for key in ("url", "urls", "key"))
     yield ("probe", "heartbeat_url")
+    web = document.get("web")
+    for kind, key in (("users", "password"), ("tokens", "secret")):
+        named = web.get(kind) if isinstance(web, dict) else None
+        yield from (("web", kind, name, key) for name in (named if isinstance(named, dict) else ()))
+    yield ("web", "oidc", "client_secret")
     store = document.get("store")
     if isinstance(store, dict) and "://" in str(store.get("url")):
         yield ("store", "url")

@@ -8,12 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from probe.core.access import WebSettings
 from probe.core.check import CheckSpec
 from probe.core.diagnostic import Diagnostic
 from probe.core.drilled import PlannedDrill
 from probe.core.maintenance import Window
 from probe.core.rules import Calendar, Route
 from probe.core.secret import Secret
+from probe.core.status_page import StatusPage
 from probe.core.target import BrowserSettings, Evidence, Region, Target
 from probe.ports import ChannelSettings
 
@@ -161,6 +163,8 @@ class Config:
     routes: tuple[Route, ...] = ()
     windows: tuple[Window, ...] = ()
     drills: tuple[PlannedDrill, ...] = ()
+    status_page: StatusPage = field(default_factory=StatusPage)
+    web: WebSettings = field(default_factory=WebSettings)
     controls: Mapping[str, CheckSpec] = field(default_factory=lambda: MappingProxyType({}))
     control_targets: Mapping[str, Target] = field(default_factory=lambda: MappingProxyType({}))
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=lambda: MappingProxyType({}), repr=False)

@@ -29,7 +29,8 @@ PROMISE: Final = 0.999
 class Finding:
     """Trouble of a check that is certain: what, where, since when, and which runs say so.
 
-    `failure` speaks for all, `run` is the first bad run with it, and `evidence` the sentence that convinces.
+    `failure` speaks for all, `run` is the first bad run with it, `changed` what was otherwise in it than in the last good
+    one, and `evidence` the sentence that convinces.
     """
 
     verdict: Verdict
@@ -41,6 +42,7 @@ class Finding:
     run: RunId
     picture: str | None
     evidence: str
+    changed: str = ""
 
 
 def find(
@@ -76,6 +78,7 @@ def find(
         run=run,
         picture=place.picture,
         evidence=text,
+        changed=place.changed,
     )
 
 

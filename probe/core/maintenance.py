@@ -60,6 +60,35 @@ def held_until(windows: Iterable[Window], watched: "Watched", at: datetime) -> d
     return until if until > at else None
 
 
+def occurrences(
+    windows: Iterable[Window], watched: "Watched", start: datetime, end: datetime
+) -> tuple[tuple[str, datetime, datetime], ...]:
+    """Name, start and end of each stretch of the windows that hold for a check that has a part between two moments.
+
+    In order; stretches of one window that overlap are one.
+    """
+    found: set[tuple[str, datetime, datetime]] = set()
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    for window in windows:
+        if not _concerns(window, watched):
+            continue
+        if window.start is not None:
+            begin = window.start.astimezone(UTC)
+            found.add((window.name, begin, begin + window.duration))
+        elif window.cron is not None:
+            for begin in times(window.cron, window.timezone, first - window.duration, last):
+                found.add((window.name, begin, begin + window.duration))
+    joined: dict[str, list[tuple[datetime, datetime]]] = {}
+    for name, begin, until in sorted(found):
+        known = joined.setdefault(name, [])
+        if known and begin <= known[-1][1]:
+            known[-1] = (known[-1][0], max(known[-1][1], until))
+        else:
+            known.append((begin, until))
+    held = ((begin, until, name) for name, known in joined.items() for begin, until in known)
+    return tuple((name, begin, until) for begin, until, name in sorted(held) if begin < last and until > first)
+
+
 def _concerns(window: Window, watched: "Watched") -> bool:
     if not (window.checks or window.targets or window.tags):
         return True

@@ -24,7 +24,7 @@ class Message:
 
     `title` is one line, `body` the whole text of it for a person (plain, a few lines). The rest are the same facts for
     machines: `checks`, `regions` and `step` say where, `expected` and `seen` what, `evidence` which runs say so; `picture`
-    is the path of a screenshot, `since` and `resolved` frame it. `link` is a command or address to see more.
+    is the path of a screenshot, `since` and `resolved` frame it. `reproduce` is a command that shows it again.
     """
 
     title: str
@@ -45,6 +45,8 @@ class Message:
     picture: str | None = None
     drill: bool = False
     """Whether it is about a fault that was planted to see whether it is told."""
+    page: str = ""
+    """Where people see the incident in a browser; `""`: that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

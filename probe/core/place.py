@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from probe.core.changes import changed_words
 from probe.core.ledger import HOUR
 from probe.core.rules import Objective, Watched
 from probe.core.run import Outcome, Run, Why
@@ -29,7 +30,14 @@ def after(place: Place, run: Run, tallies: Iterable[Tally] = (), *, troubled: bo
         found = (
             place
             if known
-            else replace(place, since=run.started, run=run.id, failure=run.failure, picture=_picture(run))
+            else replace(
+                place,
+                since=run.started,
+                run=run.id,
+                failure=run.failure,
+                picture=_picture(run),
+                changed=changed_words(run.observation.compared),
+            )
         )
         return replace(
             found,

@@ -92,7 +92,8 @@ class Rules:
 
     `counted` gives the objectives that a check counts for. In a fleet the checks are judged in parts (core/shards.py):
     `known` are checks that are judged in another part, which are named here, and routed by, when they suffer from
-    trouble of our own. `own` says whether that trouble is told from here.
+    trouble of our own. `own` says whether that trouble is told from here. `pages` is the address by which people reach our
+    pages, without a slash at its end; `""`: it is not known.
     """
 
     checks: Mapping[CheckId, Watched] = field(default_factory=lambda: MappingProxyType({}))
@@ -102,6 +103,7 @@ class Rules:
     controls: Mapping[str, CheckId] = field(default_factory=lambda: MappingProxyType({}))
     known: Mapping[CheckId, Watched] = field(default_factory=lambda: MappingProxyType({}))
     own: bool = True
+    pages: str = ""
     counted: Mapping[CheckId, tuple[Objective, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -59,6 +59,8 @@ class Place:
     """Our own, of the last run that errored, while `errors` are not none."""
     picture: str | None = None
     bad: tuple[Tally, ...] = ()
+    changed: str = ""
+    """What was otherwise in the first run of the present trouble than in the last good one, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from probe.core.incident import Incident
 from probe.core.rules import Rules
 from probe.core.run import Run, Why
 from probe.core.shards import OWN
-from probe.core.state import Change
+from probe.core.state import Ask, Change
 from probe.engine.narrate import narrate
 from probe.engine.recorder import WAITS
 from probe.errors import StoreUnavailable
@@ -31,7 +31,7 @@ from probe.fleet.inbox import Waiting
 from probe.fleet.listening import Listening
 from probe.fleet.quarantine import Quarantine, Ward
 from probe.fleet.shard import Judge, Plan
-from probe.fleet.turn import Memory, Shard, Turn, begin, judge, take, take_one, write
+from probe.fleet.turn import Memory, Shard, Turn, begin, judge, take, take_one, wish, write
 from probe.store.rows import from_json
 
 log = logging.getLogger(__name__)
@@ -167,6 +167,11 @@ class Evaluator:
                 await write(connection, self._memory, turns, now)
             self._written(turns)
         return change
+
+    async def ask(self, asks: Sequence[Ask]) -> None:
+        """Ask the nodes of other regions for runs. `StoreUnavailable` when that could not be done."""
+        async with self._hub.transaction() as connection:
+            await wish(connection, asks)
 
     async def _attempt(self, name: str | None = None, ward: Ward | None = None) -> bool:
         """Judge one shard that is in trouble, or as many as go together of those that are not: whether there was anything."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from probe.errors import StoreUnavailable
 from probe.fleet.outbox import read_beside
+from probe.ports import REFERENCE
 from probe.store import shrink
 from probe.store.outbox import forwarded, measure, number_of, oldest_evidence
 from probe.store.rollup import roll_up
@@ -141,7 +142,7 @@ def _evidence(folder: Path | None, since: str | None) -> list[tuple[Path, int]]:
         return []
     found: list[tuple[Path, int]] = []
     for run in sorted(folder.glob("*/*"), key=lambda path: path.name):
-        if run.name >= since:
+        if run.name >= since and run.name != REFERENCE:
             with suppress(OSError):  # it was forgotten meanwhile, or is not ours
                 found.append((run, sum(file.stat().st_size for file in run.iterdir())))
     return found

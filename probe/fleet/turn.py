@@ -16,7 +16,7 @@ from probe.core.incident import Incident
 from probe.core.ledger import FINE
 from probe.core.run import Run
 from probe.core.shards import OWN
-from probe.core.state import RETURNS, State
+from probe.core.state import RETURNS, Ask, State
 from probe.engine.recorder import AWAKE, SLICE
 from probe.fleet.inbox import Kind, Refused, Told, Waiting, read, unpack
 from probe.fleet.quarantine import BARE, DROP, FULL, Ward
@@ -305,6 +305,17 @@ def _take_in(turn: Turn, row: Waiting, seen: Run | Overdue | Told, ward: Ward | 
         turn.fold.told.setdefault(row.region, []).extend(seen)
 
 
+async def wish(connection: AsyncConnection, asks: Sequence[Ask]) -> None:
+    """Ask for runs, and tell the nodes of their regions."""
+    given = {
+        "regions": [ask.region for ask in asks],
+        "checks": [ask.check for ask in asks],
+        "whys": [ask.why.value for ask in asks],
+    }
+    await connection.execute(_ASK, given)
+    await connection.execute(_NOTIFY, {"channels": ["probe_asks"]})
+
+
 async def write(connection: AsyncConnection, memory: Memory, turns: Sequence[Turn], now: datetime) -> None:
     """Write down all that came of them, and pass their locks on."""
     folds = [turn.fold for turn in turns]
@@ -314,13 +325,7 @@ async def write(connection: AsyncConnection, memory: Memory, turns: Sequence[Tur
         await connection.execute(_OWN, {"ids": own})
         channels.add("probe_inbox")
     if asks := [ask for fold in folds for ask in fold.asks]:
-        given = {
-            "regions": [ask.region for ask in asks],
-            "checks": [ask.check for ask in asks],
-            "whys": [ask.why.value for ask in asks],
-        }
-        await connection.execute(_ASK, given)
-        channels.add("probe_asks")
+        await wish(connection, asks)
     if any(fold.notifications for fold in folds):
         channels.add("probe_outbox")
     if done := [row for turn in turns for row in turn.done]:

@@ -12,6 +12,8 @@ from probe.config import schema, service_schema
 from probe.config.fields import parse_size
 from probe.config.load import read_config
 from probe.config.rules import rules_of
+from probe.config.status_page import ComponentTable, StatusPageTable
+from probe.config.web import OidcTable, TokenTable, UserTable, WebTable
 from probe.core.duration import parse_duration
 from probe.core.target import Evidence
 
@@ -21,8 +23,11 @@ ENVIRON = {
     "SHOP_USER": "ada@shop.example",
     "SHOP_PASSWORD": "correct horse",
     "HOOK_KEY": "a-signature",
+    "PROBE_GRAFANA_TOKEN": "a-token-of-more-than-24-characters",
+    "PROBE_OIDC_SECRET": "a-client-secret",
     "PROBE_DATABASE": "postgresql://probe:a-password@127.0.0.1/probe",
 }
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$c29tZSBzYWx0IG9mIG91cnM$2Eek3f6Ux7ubW6AZQ2cgIh9oEBnv9vCQ8kVpCGYPyZk\n"
 SECTIONS: dict[str, type[BaseModel]] = {
     "probe": schema.ProbeTable,
     "browser": schema.BrowserTable,
@@ -42,10 +47,24 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "drill": service_schema.DrillTable,
     "store": service_schema.StoreTable,
     "fleet": service_schema.FleetTable,
+    "status_page": StatusPageTable,
+    "status_page.component": ComponentTable,
+    "web": WebTable,
+    "web.users.ada": UserTable,
+    "web.tokens.grafana": TokenTable,
+    "web.oidc": OidcTable,
 }
-INSIDE = {schema.ExpectTable, schema.RegionTargetTable, service_schema.LatencyTable}
+INSIDE = {
+    schema.ExpectTable,
+    schema.RegionTargetTable,
+    service_schema.LatencyTable,
+    ComponentTable,
+    UserTable,
+    TokenTable,
+    OidcTable,
+}
 """Tables inside of others, with a section of their own."""
-_HEADER = re.compile(r"(?:# )?\[+(?P<name>[a-z.-]+)\]+")
+_HEADER = re.compile(r"(?:# )?\[+(?P<name>[a-z._-]+)\]+")
 _KEY = re.compile(r"(?P<off># )?(?P<key>[a-z_]+) = (?P<value>[^#]*?) *(?:#(?P<comment>.*))?")
 
 
@@ -84,7 +103,14 @@ def test_every_table_of_the_schema_is_there() -> None:
 
 @pytest.mark.parametrize(("section", "key", "default", "required"), KEYS)
 def test_every_key_is_there_with_its_default_and_unit(section: str, key: str, default: Any, required: bool) -> None:
-    if f"{section}.{key}" in {"slo.checkout.latency", "regions.us-east.targets"}:  # has a section of its own
+    if f"{section}.{key}" in {
+        "slo.checkout.latency",
+        "regions.us-east.targets",
+        "status_page.component",
+        "web.users",
+        "web.tokens",
+        "web.oidc",
+    }:  # has a section of its own
         return
     line = lines_of(section)[key]
     comment = line["comment"] or ""
@@ -135,6 +161,7 @@ def test_it_loads_with_every_line_switched_on(tmp_path: Path) -> None:
         (tmp_path / "certs" / name).write_text("-----BEGIN X-----\n")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "team").write_text("slack://a-token\n")
+    (tmp_path / "secrets" / "ada").write_text(HASH)
     reading = read_config(tmp_path / "config.toml", environ=ENVIRON)
     assert [diagnostic.key for diagnostic in reading.diagnostics] == ["drill[0]"]  # a fleet makes none
     assert reading.config is not None

@@ -19,7 +19,7 @@ from probe.core.notification import Attempt, Fate
 from probe.core.rules import Objective, Rules
 from probe.core.run import Control, Outcome, RunId, Why
 from probe.core.shards import split
-from probe.core.state import Change, State
+from probe.core.state import Ask, Change, State
 from probe.errors import StoreUnavailable
 from probe.fleet.evaluator import Evaluator
 from tests.core.builders import NOW
@@ -307,6 +307,25 @@ async def test_commands(database: Database) -> None:
         assert (known.acknowledged_by, known.muted_until) == ("ada", until)
         with pytest.raises(KeyError):
             await first.act(Acknowledge(incident=IncidentId("no such"), by="ada"))
+
+
+async def test_runs_are_asked_for_in_other_regions(database: Database) -> None:
+    """Once, however often before a node takes them; the nodes of the region hear of it at once."""
+    async with fleet_in(database, RULES, NOW) as fleet:
+        asks = [Ask(check=CheckId("cart"), region=region, why=Why.MANUAL) for region in ("eu", "us")]
+        async with fleet.hub.listen("probe_asks") as heard:
+            await heard.wait()
+            heard.clear()
+            await fleet.evaluator().ask(asks)
+            await fleet.evaluator().ask(asks[:1])
+            async with asyncio.timeout(10):
+                await heard.wait()
+        assert await fleet.ask(
+            "SELECT concat_ws(' ', check_id, region, why, taken) FROM probe.asks ORDER BY region"
+        ) == [
+            "cart eu manual",
+            "cart us manual",
+        ]
 
 
 # --- our own regions --------------------------------------------------------------------------------------------------

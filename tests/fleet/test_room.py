@@ -12,6 +12,7 @@ from probe.core.run import Observation, Outcome, Run, RunId
 from probe.fleet import room as room_module
 from probe.fleet.outbox import SqliteOutbox
 from probe.fleet.room import Room
+from probe.fleet.room import _evidence as waiting_evidence
 from probe.ports import Record
 from probe.store import shrink
 from probe.store.outbox import measure
@@ -132,6 +133,15 @@ async def test_evidence_goes_before_anything_else(tmp_path: Path, caplog: pytest
         assert (await counts(store)) == (0, 8, 0, 8)
         assert room.waiting <= 450_000
     assert "evidence" in caplog.text
+
+
+def test_pictures_of_what_is_well_are_no_evidence_that_waits(tmp_path: Path) -> None:
+    """They lie beside the runs, whose names are numbers and sort before theirs."""
+    run_folder = tmp_path / "cart" / "01a20dfd095-15484cf9c7"
+    for folder in (run_folder, tmp_path / "cart" / "reference" / "eu"):
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").write_bytes(b"x")
+    assert waiting_evidence(tmp_path, "01a20dfd095") == [(run_folder, 1)]
 
 
 async def test_the_measure_is_what_the_file_grows_by(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import pytest
 from boto3.session import Session
 
 from probe.core.run import Artifact, Observation, Outcome, Run, RunId
-from probe.errors import ProbeError
+from probe.errors import ProbeError, StoreUnavailable
 from probe.fleet import evidence
 from probe.fleet.bucket import BucketDepot
 from probe.fleet.evidence import DatabaseDepot, Shipper
 from probe.fleet.outbox import SqliteOutbox
+from probe.fleet.shown import BucketShelf
 from probe.ports import Record
 from tests.fleet.nodes import AWAY
 from tests.fleet.test_link import memory_hub
@@ -162,3 +163,21 @@ async def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "boto3.session", None)
     with pytest.raises(ProbeError, match=r"probe-synthetics\[s3\]"):
         await BucketDepot("s3://evidence").keep("eu", "run-1", "a.png", b"")
+
+
+async def test_what_a_bucket_got_can_be_looked_at(credentials: str, tmp_path: Path) -> None:
+    """Under the names that the run has; a file that is not there is none, and so is one that it does not name."""
+    client = await asyncio.to_thread(lambda: Session().client("s3"))
+    place = {"LocationConstraint": "eu-west-1"}
+    await asyncio.to_thread(lambda: client.create_bucket(Bucket="shown", CreateBucketConfiguration=place))
+    await BucketDepot("s3://shown/probe").keep("eu", "run-1", "a.png", b"png")
+    made = with_files(tmp_path, 1, "a.png", "gone.log")
+    shelf = BucketShelf("s3://shown/probe/")
+
+    def look() -> list[object]:
+        return [shelf.names(made), shelf.read(made, "a.png"), shelf.read(made, "gone.log"), shelf.read(made, "odd")]
+
+    assert await asyncio.to_thread(look) == [{"a.png"}, b"png", None, None]
+    assert await asyncio.to_thread(BucketShelf("s3://shown").names, made) == frozenset()
+    with pytest.raises(StoreUnavailable, match="s3://elsewhere does not show evidence"):
+        await asyncio.to_thread(BucketShelf("s3://elsewhere").names, made)

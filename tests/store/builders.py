@@ -122,6 +122,7 @@ def full_incident() -> Incident:
         run=RunId("run-1"),
         failure=SLOW,
         picture="evidence/a.png",
+        changed="build x-build: 41 → 42",
         recovered=NOW + timedelta(hours=1),
         evidence="2 of 3 regions: 5 of 7 runs failed",
     )
@@ -229,6 +230,7 @@ def full_change() -> Change:
         run=RunId("run-1"),
         failure=SLOW,
         picture="evidence/a.png",
+        changed="build x-build: 41 → 42",
         bad=tallies,
     )
     return Change(

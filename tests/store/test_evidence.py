@@ -35,6 +35,19 @@ def test_old_evidence_goes_and_young_stays(tmp_path: Path) -> None:
     )
 
 
+def test_pictures_of_what_is_well_stay_while_they_are_used(tmp_path: Path) -> None:
+    """They lie among the runs, by region. One goes when nothing was shown or taken there for as long as evidence is kept."""
+    used = run_folder(tmp_path, "checkout/reference", "eu", timedelta(days=1))
+    left = run_folder(tmp_path, "checkout/reference", "us", timedelta(days=91))
+    stamp = (NOW - timedelta(days=200)).timestamp()
+    os.utime(used.parent, (stamp, stamp))
+    gone = run_folder(tmp_path, "retired/reference", "eu", timedelta(days=91))
+    assert forget_evidence(tmp_path, NOW - timedelta(days=90)) == 2
+    assert (used / "shot.png").exists()
+    assert not left.exists()
+    assert not gone.parent.parent.exists()
+
+
 def test_no_evidence_is_nothing_to_forget(tmp_path: Path) -> None:
     """The folder may not be there yet."""
     assert forget_evidence(tmp_path / "none", NOW) == 0
