@@ -2,7 +2,25 @@
 
 import typer
 
-from probe.cli import backtest, check, demo, drill, export, fleet, history, incident, notify, run, status, validate
+from probe.cli import (
+    backtest,
+    check,
+    demo,
+    drill,
+    export,
+    fleet,
+    history,
+    incident,
+    notify,
+    report,
+    run,
+    status,
+    status_page,
+    trace,
+    user,
+    validate,
+)
+from probe.cli import open as open_
 
 app = typer.Typer(
     name="probe",
@@ -15,9 +33,14 @@ app = typer.Typer(
 app.command("check", short_help="Run checks once, or again and again on their schedule.")(check.check)
 app.command("run", short_help="The daemon: run checks on schedule, judge, alert.")(run.run)
 app.command("status", short_help="What is failing, and how everything stands.")(status.status)
+app.command("open", short_help="Open the pages in a browser, logged in.")(open_.open_pages)
 app.command("history", short_help="The runs of a check.")(history.history)
 app.command("drill", short_help="Plant faults into checks, and say which they notice.")(drill.drill)
 app.add_typer(incident.app, name="incident", short_help="What is or was wrong: list, show, ack, mute.")
+app.command("trace", short_help="Open the Playwright trace of a run.")(trace.trace)
+app.add_typer(report.app, name="report", short_help="What to hand to others: an incident, a month of objectives.")
+app.add_typer(status_page.app, name="status-page", short_help="The public status page: build it as files.")
+app.add_typer(user.app, name="user", short_help="People who log in: make the hash of a password.")
 app.add_typer(notify.app, name="notify", short_help="Send a test message to each channel.")
 app.command("validate", short_help="Say all that is wrong with a configuration, or what it means.")(validate.validate)
 app.command("backtest", short_help="Judge runs again: what would have been told, and when.")(backtest.backtest)

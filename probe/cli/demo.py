@@ -54,7 +54,8 @@ def demo(
                 f"\nThe daemon watches the shop from now on, and alerts are printed here; Ctrl-C ends both.\n"
                 f"Break it at {panel} or with `probe demo fault deploy-bug on` in another terminal;\n"
                 f"an alert comes within two intervals (30 s to 1 min each).\n"
-                f"Ask for yourself with `probe status --config {_near(config)}`.\n"
+                f"Look at it with `probe open --config {_near(config)}`, or ask `probe status --config {_near(config)}`;\n"
+                f"what customers would read is at http://127.0.0.1:8909/status.\n"
             )
             from probe.daemon import run
 

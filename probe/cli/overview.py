@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from probe.cli.encode import ago, encode_incident, moment
-from probe.cli.standing import Promise, Standing
 from probe.cli.story import moment as clock
 from probe.cli.story import print_incident
 from probe.cli.table import columns, console
@@ -19,6 +18,7 @@ from probe.core.incident import Verdict
 from probe.core.message import attained_words, gone, gone_since, noise_words
 from probe.core.rules import Calendar
 from probe.core.run import Outcome
+from probe.view.standing import Promise, Standing
 
 _STATES = {"ok": "green", "burning": "bold red", "spent": "red", "unknown": "yellow"}
 

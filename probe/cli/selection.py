@@ -7,7 +7,7 @@ from pathlib import Path
 from probe.config.accepted import accepted
 from probe.config.settings import Config
 from probe.core.diagnostic import Diagnostic, did_you_mean
-from probe.core.target import Evidence, Region
+from probe.core.target import Region
 from probe.engine.runner import Job, jobs_of
 from probe.errors import ConfigError
 from probe.loader import load, select
@@ -43,7 +43,7 @@ def select_jobs(
     config = loaded.config
     checks = select(loaded.checks, tuple(names))
     if full_evidence:
-        checks = tuple(replace(check, evidence=Evidence.everything()) for check in checks)
+        checks = tuple(replace(check, evidence=check.evidence.in_full()) for check in checks)
     jobs = jobs_of(checks, _everywhere(config) if everywhere else _regions(config, tuple(regions)))
     if not jobs and not (everywhere and config.fleet is not None and not checks):
         what = "no check runs from the chosen regions" if checks else "there is no check"

@@ -26,8 +26,8 @@ def status(
     from datetime import UTC, datetime
 
     from probe.cli.overview import encode_standing, print_standing
-    from probe.cli.standing import standing
     from probe.cli.stored import asked
+    from probe.view.standing import standing
 
     with asked(config, json=json) as call:
         live = _live(call)

@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from probe.core.duration import format_duration
 from probe.core.failure import Failure
 from probe.core.run import Outcome, Run, Step, StepOutcome
+from probe.view.markdown import visible
 
 STYLES: Final = {
     Outcome.PASSED: "green",
@@ -40,11 +42,21 @@ def columns(*names: str) -> Table:
     return table
 
 
+class _Harmless(Console):
+    """What a shop has said moves no cursor and turns no line around: it is hostile text, whatever table it stands in."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, with a mark in the place of each sign that nobody sees."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or text.isprintable() else Segment(visible(text), style)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Rich's console; plain and unwrapped when the output is piped."""
-    made = Console(stderr=stderr, highlight=False, emoji=False)
+    made = _Harmless(stderr=stderr, highlight=False, emoji=False)
     if not made.is_terminal:
-        made = Console(stderr=stderr, highlight=False, emoji=False, width=PIPE_WIDTH, no_color=True)
+        made = _Harmless(stderr=stderr, highlight=False, emoji=False, width=PIPE_WIDTH, no_color=True)
     return made
 
 

@@ -22,7 +22,7 @@ from probe.store.write import Writing
 
 T = TypeVar("T")
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 """The schemas that this version knows, the newest last (migrations/versions/)."""
 PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",

@@ -7,36 +7,38 @@ folder of data, or the one that a fleet shares (`open_fleet`, probe/fleet/read.p
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from heapq import merge
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
-from probe.core.incident import Entry, Incident, IncidentId, What
-from probe.core.notification import Fate, Reason
-from probe.core.run import Outcome, Run, RunId, StepOutcome, Why
+from probe.core.incident import Incident
+from probe.core.notification import Fate
+from probe.core.run import Outcome, Run
 from probe.core.state import State
 from probe.errors import StoreUnavailable
 from probe.store.database import check_schema, sqlite_engine
 from probe.store.histogram import percentile
+from probe.store.history import history, places_of
 from probe.store.numbers import last_seen, started_since
 from probe.store.restore import read_restored
 from probe.store.rollup import Sum, sum_of
 from probe.store.rows import from_json, run_of
-from probe.store.schema import attempts, details, incidents, outbox, places, rollups, runs, steps, timeline
+from probe.store.schema import details, incidents, outbox, places, rollups, runs
 from probe.store.settings import DATABASE
+from probe.store.story import Receipt as Receipt  # noqa: PLC0414  # what `incident` gives, for whoever calls it
+from probe.store.story import Story as Story  # noqa: PLC0414  # the same
+from probe.store.story import story
 from probe.store.trouble import Trouble, trouble_of, unavailable
 
 T = TypeVar("T")
-AT_ONCE: Final = 500
-"""Runs that one query asks for by their numbers."""
+Snapshot = Connection
+"""One state of the whole database: what the queries of this room take, and `Reader.read` gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +59,6 @@ class Status:
     outbox: tuple[Backlog, ...]
     alive: datetime | None
     """The last sign of life of the daemon."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """One attempt to tell a channel of an incident."""
-
-    at: datetime
-    channel: str
-    reason: Reason
-    fate: Fate
-    answer: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """An incident from its beginning: its timeline, with every attempt to tell it, in the order of time."""
-
-    incident: Incident
-    lines: tuple[Entry | Receipt, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +123,7 @@ class Reader:
         details: of what was observed there is the failure that decided, and before which step a run was stopped.
         """
         span = (since, until)
-        return self.read(partial(_history, names=(check, region), limit=limit, span=span, failed=failed))
+        return self.read(partial(history, names=(check, region), limit=limit, span=span, failed=failed))
 
     def run(self, id: str) -> Run | None:
         """A run, with all that was observed as long as details are kept; `None` when there is none of that id."""
@@ -166,7 +148,7 @@ class Reader:
 
         def read(connection: Connection) -> tuple[Stretch, ...]:
             found: list[Stretch] = []
-            for place, name in _places(connection, check, region):
+            for place, name in places_of(connection, check, region):
                 start = since.timestamp() - (since.timestamp() % span.total_seconds())
                 sums = select(rollups).where(
                     rollups.c.place == place, rollups.c.span == int(span.total_seconds()), rollups.c.start >= start
@@ -205,7 +187,7 @@ class Reader:
 
     def incident(self, id: str) -> Story | None:
         """An incident with everything that happened in it; `None` when there is none of that id."""
-        return self.read(partial(_story, id=id))
+        return self.read(partial(story, id=id))
 
 
 @contextmanager
@@ -261,92 +243,3 @@ def _probed(address: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _places(connection: Connection, check: str, region: str | None) -> list[tuple[int, str]]:
-    wanted = select(places.c.id, places.c.region).where(places.c.check_id == check)
-    found = connection.execute(wanted if region is None else wanted.where(places.c.region == region))
-    return [(row.id, row.region) for row in found]
-
-
-def _history(
-    connection: Connection,
-    *,
-    names: tuple[str, str | None],
-    limit: int,
-    span: tuple[datetime | None, datetime | None],
-    failed: bool,
-) -> tuple[Run, ...]:
-    def newest(place: int) -> Select[Any]:
-        wanted = select(runs).where(runs.c.place == place)
-        since, until = span
-        if since is not None:
-            wanted = wanted.where(*started_since(connection, since))
-        if until is not None:
-            wanted = wanted.where(runs.c.started <= until)
-        if failed:
-            wanted = wanted.where(runs.c.outcome != Outcome.PASSED.value)
-        return wanted.order_by(runs.c.started.desc(), runs.c.seq.desc()).limit(limit)
-
-    # One look into the index for each region, and no sorting of all that there is.
-    found = [[(row, name) for row in connection.execute(newest(place))] for place, name in _places(connection, *names)]
-    latest = merge(*found, key=lambda pair: (pair[0].started, pair[0].seq), reverse=True)
-    shown = list(islice(latest, limit))
-    stopped = _stopped(connection, [row.seq for row, _ in shown if Why(row.why).spares])
-    return tuple(
-        _stopped_run(run_of(row, names[0], name), stopped[row.seq])
-        if row.seq in stopped and row.outcome == Outcome.PASSED.value
-        else run_of(row, names[0], name)
-        for row, name in shown
-    )
-
-
-def _stopped(connection: Connection, extra: list[int]) -> dict[int, str]:
-    """The first step that each of these runs skipped."""
-    found: dict[int, str] = {}
-    for begin in range(0, len(extra), AT_ONCE):
-        skipped = select(steps.c.run, steps.c.name).where(
-            steps.c.run.in_(extra[begin : begin + AT_ONCE]), steps.c.outcome == StepOutcome.SKIPPED.value
-        )
-        for row in connection.execute(skipped.order_by(steps.c.position)):
-            found.setdefault(row.run, row.name)
-    return found
-
-
-def _stopped_run(run: Run, step: str) -> Run:
-    return replace(run, observation=replace(run.observation, stopped_before=step))
-
-
-def _story(connection: Connection, *, id: str) -> Story | None:
-    body = connection.scalar(select(incidents.c.body).where(incidents.c.id == id))
-    if body is None:
-        return None
-    entries = [
-        Entry(
-            incident=IncidentId(id),
-            at=row.at,
-            what=What(row.what),
-            text=row.text,
-            run=None if row.run is None else RunId(row.run),
-        )
-        for row in connection.execute(select(timeline).where(timeline.c.incident == id).order_by(timeline.c.seq))
-    ]
-    tried = (
-        select(attempts, outbox.c.channel, outbox.c.reason)
-        .join(outbox, outbox.c.key == attempts.c.key)
-        .where(outbox.c.incident == id)
-        .order_by(attempts.c.seq)
-    )
-    receipts = [
-        Receipt(
-            at=row.at,
-            channel=row.channel,
-            reason=Reason(row.reason),
-            fate=Fate(row.fate),
-            answer=row.answer,
-            seconds=row.seconds,
-        )
-        for row in connection.execute(tried)
-    ]
-    lines: list[Entry | Receipt] = [*entries, *receipts]
-    return Story(incident=from_json(Incident, body), lines=tuple(sorted(lines, key=lambda line: line.at)))

@@ -63,8 +63,12 @@ def read_restored(connection: Connection) -> Restored:
         ) from error
 
 
-def read_state(connection: Connection, alive: datetime | None, part: Part | None = None) -> State:
+def read_state(
+    connection: Connection, alive: datetime | None, part: Part | None = None, *, counted: bool = True
+) -> State:
     """All that judgement remembers, or what one part of a fleet needs. `alive` is the last sign of life.
+
+    Unless `counted` without what was counted for objectives, which is most of it.
 
     `msgspec.MsgspecError` or `ValueError` when it is not what it should be.
     """
@@ -80,7 +84,7 @@ def read_state(connection: Connection, alive: datetime | None, part: Part | None
         regions=_read(connection, region_kind(of.shard), RegionState, None),
         objectives=_read(connection, "objective", ObjectiveState, of.objectives),
         incidents=now_open,
-        ledgers=_read_ledgers(_rows(connection, select(ledger), ledger.c.objective, of.objectives)),
+        ledgers=_read_ledgers(_rows(connection, select(ledger), ledger.c.objective, of.objectives)) if counted else {},
         closed={} if alive is None else _read_closed(connection, now_open, alive - RETURNS, of.causes),
     )
 

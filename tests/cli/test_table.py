@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from probe.cli.live import Board
-from probe.cli.table import print_reason, results_table, summary
+from probe.cli.table import print_reason, print_results, results_table, summary
 from probe.core.check import CheckId
 from probe.core.exchange import Phases
 from probe.core.failure import Failure
@@ -100,6 +100,16 @@ def test_markup_in_what_was_seen_is_text() -> None:
     """A page cannot colour or break the terminal's table."""
     nasty = run("x", Observation(failures=(Failure.of("body", "[red]boom[/red] [/nope]"),)))
     assert "[red]boom[/red] [/nope]" in shown(results_table([nasty]))
+
+
+def test_what_was_seen_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """No sign that moves a cursor, sets a title, or turns a line around, wherever it stands."""
+    evil = "boom \x1b]0;owned\x07\x1b[2J\x9b31m \u202egnp.exe\ud800"
+    nasty = run("x", Observation(log=(evil,), failures=(Failure.of("body", evil, expected=evil, actual=evil),)))
+    print_results([nasty], 1.0)
+    said = capsys.readouterr().out
+    assert said.count("boom �]0;owned") >= 2
+    assert [sign for sign in said if not sign.isprintable() and sign != "\n"] == []
 
 
 def test_summary() -> None:

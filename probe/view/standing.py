@@ -15,7 +15,7 @@ from probe.core.run import Outcome
 from probe.core.slo import burning
 from probe.core.state import State
 from probe.core.verdict import status as verdict_on
-from probe.store.reader import Backlog, Reader
+from probe.store.reader import Backlog, Reader, Status
 
 SETTLED: Final = frozenset({Fate.SENT, Fate.WITHDRAWN})
 
@@ -64,7 +64,17 @@ class Standing:
 
 def standing(reader: Reader, rules: Rules | None, live: Mapping[str, Any] | None, now: datetime) -> Standing:
     """Put it together."""
-    stored = reader.status()
+    return standing_of(reader.status(), reader.outcomes(since=now - timedelta(hours=1)), rules, live, now)
+
+
+def standing_of(
+    stored: Status,
+    outcomes: Mapping[str, Mapping[Outcome, int]],
+    rules: Rules | None,
+    live: Mapping[str, Any] | None,
+    now: datetime,
+) -> Standing:
+    """The same of what was read. `outcomes` are those of the last hour, by region."""
     state = stored.state
     return Standing(
         now=now,
@@ -75,15 +85,16 @@ def standing(reader: Reader, rules: Rules | None, live: Mapping[str, Any] | None
             check: verdict_on(state.checks.get(check), watched, state.regions, now)
             for check, watched in rules.checks.items()
         },
-        promises=() if rules is None else tuple(_promise(o, state, now) for o in rules.objectives.values()),
-        regions=_regions(state, reader.outcomes(since=now - timedelta(hours=1))),
+        promises=() if rules is None else tuple(promise(o, state, now) for o in rules.objectives.values()),
+        regions=_regions(state, outcomes),
         channels=_channels(stored.outbox, live),
         alive=stored.alive,
         live=live,
     )
 
 
-def _promise(objective: Objective, state: State, now: datetime) -> Promise:
+def promise(objective: Objective, state: State, now: datetime) -> Promise:
+    """How an objective stands."""
     ledger = state.ledgers.get(objective.name) or Ledger()
     noise = noise_of(state, objective)
     left = budget(objective, ledger, now, noise)
