@@ -6,24 +6,23 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from probe import log as logs
 from probe.channels import Channels
-from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic
-from probe.core.encode import timestamp
-from probe.core.incident import IncidentId
 from probe.core.rules import Rules
 from probe.core.run import Run, Slot, Why
 from probe.core.secret import Redactor, Secret
 from probe.core.slo import length
-from probe.core.state import Ask
+from probe.doors import Doors
 from probe.drilling import Drills
+from probe.engine.compare import Comparer
 from probe.engine.narrate import narrate
 from probe.engine.runner import Job, SystemClock, Watch
 from probe.engine.scheduler import RunOne
@@ -34,23 +33,24 @@ from probe.heartbeat import heartbeat
 from probe.loader import LoadedChecks, load
 from probe.ports import Restored, Store
 from probe.reloading import FromFile, Reloads, Source
+from probe.shown import open_shown, tidy_people
 from probe.store.evidence import forget_evidence
+from probe.store.lastgood import last_good
 from probe.store.settings import StoreSettings
 from probe.store.sqlite import SqliteStore, open_store
 from probe.systemd import Notify, watchdog_interval
-from probe.web.health import reason
-from probe.web.ports import Live
-from probe.web.serve import serve_control, serve_health
+from probe.web.access.links import Links
+from probe.web.serve import serve_control, serve_pages
 
 if TYPE_CHECKING:
-    from probe.engine.delivery import Delivery
-    from probe.fleet.deliver import FleetDelivery
     from probe.member import Member
 
 log = logging.getLogger("probe")
 
 TIDY: Final = timedelta(hours=1)
 """How often what is old is rolled up and forgotten."""
+GARBAGE: Final = (10_000, 20, 100)
+"""After how many new objects garbage is looked for, by generation, as in `gc.set_threshold`."""
 STATUS: Final = 10.0
 """Seconds between two lines of status for the service manager."""
 DAY: Final = timedelta(days=1)
@@ -103,10 +103,14 @@ async def _run(
             daemon = Daemon(source, environ, store, group, member)
             await daemon.prepare(loaded, restored)
             async with AsyncExitStack() as doors:
-                await doors.enter_async_context(serve_control(daemon, config.data))
+                links = Links()
+                await doors.enter_async_context(serve_control(daemon.doors, config.data, links))
                 if config.listen is not None:
-                    address = await doors.enter_async_context(serve_health(daemon, config.listen))
-                    log.info("health pages are at http://%s/healthz", address)
+                    opened = partial(open_shown, config)
+                    address = await doors.enter_async_context(
+                        serve_pages(daemon.doors, links, opened, config.listen, SystemClock())
+                    )
+                    log.info("the pages are at http://%s", address)
                 await daemon.run()
 
 
@@ -126,7 +130,7 @@ def _store_settings(loaded: LoadedChecks) -> StoreSettings:
 
 
 class Daemon:
-    """A running daemon. Implements what the health pages and the control socket ask for (`probe.web.ports.Daemon`)."""
+    """A running daemon. What others may ask of it is behind its `doors`."""
 
     def __init__(
         self,
@@ -146,8 +150,6 @@ class Daemon:
         self._channels = Channels(group)
         self._stop = asyncio.Event()
         self._reloads = Reloads(source, self._take, self._reloading, self._clock)
-        self._is_ready = False
-        self._started = self._clock.now()
         self._keep_counts = store.settings.keep_counts
 
     # --- its life ----------------------------------------------------------------------------------------------------
@@ -161,8 +163,13 @@ class Daemon:
             store, run_one = self._member.tapped(self._store), self._member.sampled(run_one, lambda: self._generation)
         rand = random.Random()  # noqa: S311  # jitter
         watch = narrate if self._member is None else self._member.narrate
+        run_one = Comparer(run_one, self._last_good).run
         self._service = Service(store, restored, self._rules(fresh), run_one, self._clock, rand, watch=watch)
         self.drills = Drills(self._service, lambda: self._generation, self._plan, self._clock)
+        started = self._clock.now()
+        self.doors = Doors(
+            self._service, lambda: self._generation, self.drills, self._reloads, self.reload, self._member, started
+        )
         covered: Mapping[str, datetime] = {}
         if self._member is not None:
             self._member.follow = self._reloads.follow
@@ -185,11 +192,10 @@ class Daemon:
                 ]
                 back.create_task(self._reloads.run(self._stop), name="reload")
                 if config.heartbeat_url is not None:
-                    beat = heartbeat(config.heartbeat_url, config.heartbeat_every, self._is_well)
+                    beat = heartbeat(config.heartbeat_url, config.heartbeat_every, self.doors.works)
                     others.append(back.create_task(beat, name="heartbeat"))
-                gc.collect()
-                gc.freeze()  # what lives as long as the process need not be looked at again and again
-                self._is_ready = True
+                settle()
+                self.doors.is_ready = True
                 self._notify.ready(self._line())
                 jobs = len(self._generation.jobs)
                 log.info("watching", extra={"checks": len(self._generation.rules.checks), "jobs": jobs})
@@ -211,7 +217,7 @@ class Daemon:
         if self._stop.is_set():
             os._exit(128 + number)  # the second one: now
         log.info("stopping: runs get their time to end; a second signal ends at once")
-        self._is_ready = False
+        self.doors.is_ready = False
         self._notify.stopping("letting runs end")
         self._stop.set()
 
@@ -239,6 +245,10 @@ class Daemon:
     async def _run_one(self, job: Job, why: Why, *, slot: Slot | None, due: float | None, watch: Watch) -> Run:
         return await self.drills.run_one(self._generation, job, why, slot=slot, due=due, watch=watch)
 
+    async def _last_good(self, check: str, region: str) -> Run | None:
+        since = self._clock.now() - DAY
+        return await self._store.transact(partial(last_good, check=check, region=region, since=since))
+
     async def _tidy(self) -> None:
         while True:
             try:
@@ -246,19 +256,20 @@ class Daemon:
                 self._service.forget(now, self._keep_counts)
                 await self._store.tidy(now)
                 await asyncio.to_thread(forget_evidence, config.evidence_dir, now - config.store.keep_failures)
+                await asyncio.to_thread(tidy_people, config, now)
             except StoreUnavailable as error:
                 log.warning("what is old was not tidied up: %s", error)
             await asyncio.sleep(TIDY.total_seconds())
 
     async def _manners(self) -> None:
         while True:
-            if self._watchdog is not None and (self._stop.is_set() or self.healthy() is None):
+            if self._watchdog is not None and (self._stop.is_set() or self.doors.healthy() is None):
                 self._notify.watchdog()
             self._notify.status(self._line())
             await asyncio.sleep(min(STATUS, self._watchdog or STATUS))
 
     def _line(self) -> str:
-        broken = self.healthy() if self._is_ready else None
+        broken = self.doors.healthy() if self.doors.is_ready else None
         return broken or f"{len(self._generation.jobs)} jobs, {len(self._service.state.incidents)} incidents open"
 
     # --- reload --------------------------------------------------------------------------------------------------------
@@ -279,7 +290,7 @@ class Daemon:
         try:
             yield
         finally:
-            if self._is_ready:  # the stop has not begun meanwhile
+            if self.doors.is_ready:  # the stop has not begun meanwhile
                 self._notify.ready(self._line())
 
     async def _take(self, loaded: LoadedChecks) -> tuple[Diagnostic, ...]:
@@ -292,115 +303,19 @@ class Daemon:
         log.info("reloaded", extra={"jobs": len(fresh.jobs), "config": fresh.hash})
         return loaded.warnings
 
-    # --- what others ask -----------------------------------------------------------------------------------------------
 
-    @property
-    def redactor(self) -> Redactor:
-        """What takes the secrets of the configuration in use out of every answer."""
-        return self._generation.redactor
+def settle() -> None:
+    """What lives as long as the process need not be looked at again and again, and garbage not after every page.
 
-    def healthy(self) -> str | None:
-        """Why it does not do its work, in words; `None`: it does."""
-        if not self._is_ready:
-            return "it is starting or stopping"
-        return reason(
-            self._loop.time(),
-            ticked=self._service.scheduler.ticked,
-            written=self._service.recorder.written,
-            queued=self._service.recorder.queued,
-            trouble=self._service.recorder.trouble,
-        )
-
-    def _is_well(self) -> bool:
-        return self.healthy() is None and (self._member is None or self._member.works())
-
-    def concern(self) -> str | None:
-        """What somebody should mend though it works."""
-        if self._reloads.error:
-            return "the last reload was refused, the old configuration is in use"
-        return None if self._member is None else self._member.concern()
-
-    def gauges(self) -> Mapping[str, float]:
-        """How it is, in numbers."""
-        service, delivery = self._service, self._delivery()
-        return {
-            "probe_config_last_reload_successful": float(not self._reloads.error),
-            "probe_healthy": float(self.healthy() is None),
-            "probe_incidents_open": len(service.state.incidents),
-            "probe_jobs": len(self._generation.jobs),
-            "probe_runs_running": service.scheduler.running,
-            "probe_runs_waiting": service.scheduler.waiting,
-            "probe_slots_missed": service.scheduler.missed,
-            "probe_store_waiting": service.recorder.queued,
-            "probe_notifications_pending": sum(delivery.pending.values()),
-            "probe_channels_disabled": len(delivery.disabled),
-            **({} if self._member is None else self._member.gauges()),
-        }
-
-    def _delivery(self) -> "Delivery | FleetDelivery":
-        """What tells people: where a fleet is judged, not the node's own."""
-        return (self._member and self._member.delivery) or self._service.delivery
-
-    def ready(self) -> bool:
-        """Whether start-up is complete and the stop has not begun."""
-        return self._is_ready
-
-    def status(self) -> Live:
-        """What it knows about itself."""
-        delivery = self._delivery()
-        return Live(
-            started=timestamp(self._started),
-            pid=os.getpid(),
-            config={"path": str(self._generation.config.path), "hash": self._generation.hash},
-            reload={
-                "at": None if self._reloads.at is None else timestamp(self._reloads.at),
-                "ok": not self._reloads.error,
-                "error": self._reloads.error,
-            },
-            jobs=len(self._generation.jobs),
-            running=self._service.scheduler.running,
-            waiting=self._service.scheduler.waiting,
-            missed=self._service.scheduler.missed,
-            workers=_children(),
-            recorder={"queued": self._service.recorder.queued, "trouble": self._service.recorder.trouble},
-            channels={
-                name: {"pending": delivery.pending.get(name, 0), "disabled": delivery.disabled.get(name)}
-                for name in self._generation.config.channels
-            },
-            fleet=None if self._member is None else self._member.status(),
-        )
-
-    def open_incidents(self) -> Collection[str]:
-        """The ids of the incidents that are open."""
-        return [incident.id for incident in self._service.state.incidents.values()]
-
-    def places(self) -> Mapping[CheckId, Collection[str]]:
-        """The checks, and the regions that each runs from."""
-        return {check: watched.regions for check, watched in self._generation.rules.checks.items()}
-
-    async def acknowledge(self, id: IncidentId, by: str) -> None:
-        """Somebody takes care of an incident; `KeyError` when it is not open."""
-        await (self._service if self._member is None else self._member).acknowledge(id, by)
-
-    async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
-        """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
-        await (self._service if self._member is None else self._member).mute(id, until, by)
-
-    async def ask(self, check: CheckId, regions: tuple[str, ...]) -> None:
-        """Run a check at once, from these of its regions (empty: from all)."""
-        chosen = regions or tuple(self.places()[check])
-        self._service.scheduler.ask([Ask(check=check, region=region, why=Why.MANUAL) for region in chosen])
+    A large page is tens of thousands of objects, none of them garbage: by the usual thresholds each took a third of its time
+    to look for some, and held up everything for up to 80 ms (docs/performance.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 def _say_what_needs_a_restart(old: Generation, new: Generation) -> None:
     for name in ("data", "listen", "heartbeat_url", "heartbeat_every", "store", "grace"):
         if getattr(old.config, name) != getattr(new.config, name):
             log.warning("a change of %s takes effect at the next start", name)
-
-
-def _children() -> int:
-    """How many processes we have started that live: the workers that hold browsers or run checks."""
-    try:
-        return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
-    except OSError:  # no Linux, or a kernel without it
-        return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from probe.compose import compose
 from probe.config.settings import Config
+from probe.core.access import Access
 from probe.core.fault import Drill
 from probe.core.rules import Rules
 from probe.core.run import Run, Slot, Why
@@ -24,6 +25,8 @@ class Generation:
         self.rules: Rules = loaded.rules
         self.hash = hash
         self.redactor = Redactor(loaded.config.secrets)
+        self.checks = {spec.id: spec for spec in loaded.checks}
+        self.restricted = frozenset(spec.id for spec in loaded.checks if spec.evidence.access is Access.OPERATOR)
         self.jobs = jobs_of(loaded.checks, loaded.config.regions)
         self.unscheduled = tuple(
             Job(spec, region)
@@ -77,7 +80,7 @@ async def keep(loaded: LoadedChecks, keep_evidence: Callable[[], bool], ready: "
     """
     try:
         async with compose(loaded.config, loaded.config.evidence_dir, keep_evidence=keep_evidence) as runner:
-            generation = Generation(loaded, runner, await asyncio.to_thread(_hash, loaded))
+            generation = Generation(loaded, runner, await asyncio.to_thread(hash_of, loaded))
             if not ready.done():
                 ready.set_result(generation)
                 await generation.ended()
@@ -87,7 +90,7 @@ async def keep(loaded: LoadedChecks, keep_evidence: Callable[[], bool], ready: "
         ready.set_exception(ProbeError(f"what the configuration needs cannot be made here: {error}"))
 
 
-def _hash(loaded: LoadedChecks) -> str:
+def hash_of(loaded: LoadedChecks) -> str:
     """A short hash of all files that a configuration was read from: of two nodes with the same one, both run the same."""
     files = {str(loaded.config.path), *(check.source.file for check in loaded.checks)}
     whole = sha256()

@@ -138,12 +138,18 @@ def _line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     head = f"{rest.pop('timestamp', '')} {rest.pop('level', ''):<8} {_one_line(rest.pop('event', ''))}"
     traceback = rest.pop("exception", None)
     pairs = " ".join(f"{key}={_quoted(value)}" for key, value in rest.items())
-    return f"{head} {pairs}".rstrip() + (f"\n{traceback}" if traceback else "")
+    below = "".join(f"\n{_harmless(line)}" for line in str(traceback).split("\n")) if traceback else ""
+    return f"{head} {pairs}".rstrip() + below
 
 
 def _one_line(value: object) -> str:
-    # A line break in what a server said must not look like a line of ours.
-    return str(value).replace("\r", "\\r").replace("\n", "\\n")
+    # A line break in what a server said must not look like a line of ours, nor may it command a terminal.
+    return _harmless(str(value))
+
+
+def _harmless(text: str) -> str:
+    """A text with its signs that cannot be seen written out, as Python writes them."""
+    return text if text.isprintable() else "".join(s if s.isprintable() else repr(s)[1:-1] for s in text)
 
 
 def _quoted(value: object) -> str:

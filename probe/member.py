@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from probe.core.incident import IncidentId
 from probe.core.rules import Rules
 from probe.core.run import Run
 from probe.core.shards import split
-from probe.core.state import Change
+from probe.core.state import Ask, Change
 from probe.engine.narrate import narrate
 from probe.engine.runner import SystemClock
 from probe.engine.scheduler import RunOne
@@ -294,6 +294,10 @@ class Member:
     async def mute(self, id: IncidentId, until: datetime | None, by: str) -> None:
         """Deliver nothing about an incident until then, `None`: deliver again; `KeyError` when it is not open."""
         await self._judge().act(Mute(incident=id, until=until, by=by))
+
+    async def ask(self, asks: Sequence[Ask]) -> None:
+        """Have runs made at once in regions that are probed elsewhere."""
+        await self._judge().ask(asks)
 
     def _judge(self) -> Evaluator:
         if self._evaluator is None:

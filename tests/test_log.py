@@ -49,6 +49,8 @@ def test_plain_lines(stream: io.StringIO) -> None:
         logging.getLogger("probe.b").info("walked %s in %d s", "checkout", 3, extra={"step": "pay now"})
     log.get_logger("probe.a").debug("not shown")
     first, second = stream.getvalue().splitlines()
+    log.get_logger("probe.a").info("it said \x1b[2J\u202e", why="\x9b\x07")
+    assert stream.getvalue().splitlines()[2].endswith(r"it said \x1b[2J\u202e why=\x9b\x07")
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
     assert re.fullmatch(
         stamp + r" warning  browser died pid=12 why=no\\nreason empty='' check=checkout run=01J region=eu",

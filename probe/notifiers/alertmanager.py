@@ -144,4 +144,5 @@ def _alert(notification: Notification, severity: Severity, ends: datetime) -> di
         "annotations": {name: value for name, value in annotations.items() if value},
         "startsAt": message.since.isoformat(),
         "endsAt": max(ends, message.since).isoformat(),
+        **({"generatorURL": message.page} if message.page else {}),
     }

@@ -113,6 +113,7 @@ def as_json(notification: Notification) -> dict[str, Any]:
         "seen": message.seen,
         "evidence": message.evidence or None,
         "reproduce": message.reproduce,
+        "page": message.page or None,
     }
 
 

@@ -1,14 +1,19 @@
 """What the web pages need of the daemon, and the shape of what it says about itself."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypedDict
 
-from probe.core.check import CheckId
+from probe.core.access import WebSettings
+from probe.core.check import CheckId, CheckSpec
 from probe.core.diagnostic import Diagnostic
 from probe.core.fault import FaultKind
 from probe.core.incident import IncidentId
+from probe.core.rules import Rules
 from probe.core.secret import Redactor
+from probe.core.status_page import StatusPage
+from probe.core.target import Target
 
 
 class LiveConfig(TypedDict):
@@ -61,6 +66,20 @@ class Live(TypedDict):
     fleet: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the pages need of the configuration in use. `restricted` are the checks whose evidence is for operators."""
+
+    rules: Rules
+    checks: Mapping[CheckId, CheckSpec]
+    targets: Mapping[str, Target]
+    redactor: Redactor
+    hash: str
+    web: WebSettings
+    status_page: StatusPage
+    restricted: frozenset[CheckId]
+
+
 class Health(Protocol):
     """What the health pages ask."""
 
@@ -100,7 +119,11 @@ class Drills(Protocol):
 
 
 class Daemon(Health, Protocol):
-    """What the control socket asks as well. `StoreUnavailable` is told as it is, and so is any other `ProbeError`."""
+    """What the pages and the control socket ask as well. `StoreUnavailable` is told as it is, and so is any other `ProbeError`."""
+
+    def known(self) -> Known:
+        """The configuration in use, as far as the pages show it."""
+        ...
 
     def status(self) -> Live:
         """What it knows about itself."""

@@ -141,10 +141,8 @@ class Scene:
             return await asyncio.to_thread(control.ask, self.data, method, path, body)
 
     def address(self) -> str:
-        """Where the health pages are, as the log says."""
-        return str(
-            self.logged("health pages are at ")[0]["event"].removeprefix("health pages are at ")[: -len("/healthz")]
-        )
+        """Where the pages are, as the log says."""
+        return str(self.logged("the pages are at ")[0]["event"].removeprefix("the pages are at "))
 
     async def page(self, path: str) -> tuple[int, str]:
         """Status and text of a health page."""

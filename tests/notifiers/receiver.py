@@ -48,6 +48,7 @@ def notice(
                 "expected": "200",
                 "seen": "502",
                 "reproduce": "probe check checkout --once",
+                "page": "https://ops.example/probe/incidents/01abc-shop",
                 **words,
             }
         ),

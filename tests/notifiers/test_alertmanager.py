@@ -114,6 +114,7 @@ async def test_two_real_ones(tmp_path: Path) -> None:
             assert alert["annotations"]["verdict"] == "degraded"
             assert alert["annotations"]["evidence"] == "5 of 7 runs failed"
             assert alert["annotations"]["reproduce"] == "probe check checkout --once"
+            assert alert["generatorURL"] == "https://ops.example/probe/incidents/01abc-shop"
             assert alert["status"]["state"] == "active"
             left = datetime.fromisoformat(alert["endsAt"]) - datetime.now(BEGAN.tzinfo)
             assert timedelta(minutes=3) < left <= ENDS

@@ -101,6 +101,7 @@ async def test_the_json(receiver: Receiver) -> None:
         "expected": "200",
         "seen": "502",
         "reproduce": "probe check checkout --once",
+        "page": "https://ops.example/probe/incidents/01abc-shop",
     }
 
 

@@ -9,13 +9,17 @@ from typing import Any
 
 from pytest_socket import socket_allow_hosts
 
+from probe.core.access import Access, Token, WebSettings
 from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic
 from probe.core.fault import FaultKind
 from probe.core.incident import IncidentId
+from probe.core.rules import Rules
 from probe.core.secret import Redactor, Secret
+from probe.core.status_page import StatusPage
 from probe.errors import ProbeError
-from probe.web.ports import Live
+from probe.loader import LoadedChecks
+from probe.web.ports import Known, Live
 
 CANARY = 'pl@nted"secret"&more/+'
 
@@ -43,6 +47,12 @@ class FakeDrills:
         self.report = {"check": check, "fault": kind.value, "state": "preparing"}
 
 
+TOKENS = {Access.VIEWER: "a-token-that-may-look-0123456789", Access.OPERATOR: "a-token-that-may-act-0123456789"}
+SETTINGS = WebSettings(
+    tokens=tuple(Token(name=role.value, secret=Secret(secret), role=role) for role, secret in TOKENS.items())
+)
+
+
 @dataclass
 class FakeDaemon:
     """What it says can be set; what it is asked is in `asked`."""
@@ -57,6 +67,22 @@ class FakeDaemon:
     asked: list[tuple[object, ...]] = field(default_factory=list)
     drills: FakeDrills = field(default_factory=FakeDrills)
     redactor: Redactor = field(default_factory=lambda: Redactor([Secret(CANARY)]))
+    loaded: LoadedChecks | None = None
+    settings: WebSettings = SETTINGS
+    fleet: Mapping[str, Any] | None = None
+
+    def known(self) -> Known:
+        loaded = self.loaded
+        return Known(
+            rules=Rules() if loaded is None else loaded.rules,
+            checks={} if loaded is None else {spec.id: spec for spec in loaded.checks},
+            targets={} if loaded is None else loaded.config.targets,
+            redactor=self.redactor,
+            hash="ab12",
+            web=self.settings,
+            status_page=StatusPage() if loaded is None else loaded.config.status_page,
+            restricted=frozenset(),
+        )
 
     def healthy(self) -> str | None:
         return self.reason
@@ -83,13 +109,15 @@ class FakeDaemon:
             "workers": 2,
             "recorder": {"queued": 0, "trouble": None},
             "channels": {"oncall": {"pending": 0, "disabled": None}, "team": {"pending": 2, "disabled": "gone"}},
-            "fleet": None,
+            "fleet": self.fleet,
         }
 
     def open_incidents(self) -> Collection[str]:
         return self.incidents
 
     def places(self) -> Mapping[CheckId, Collection[str]]:
+        if self.loaded is not None:
+            return {check: watched.regions for check, watched in self.loaded.rules.checks.items()}
         return {CheckId("checkout"): ("eu-west", "us-east"), CheckId("cart"): ("eu-west",)}
 
     async def reload(self) -> tuple[Diagnostic, ...]:

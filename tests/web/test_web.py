@@ -7,7 +7,9 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,17 @@ import aiohttp
 import pytest
 
 from probe.cli.control import NoDaemon, Refused, ask
+from probe.config.settings import Config
+from probe.core.access import Access
 from probe.core.check import CheckId
 from probe.core.diagnostic import Diagnostic, Severity
+from probe.engine.runner import SystemClock
 from probe.errors import ProbeError, StoreUnavailable
+from probe.shown import open_shown
+from probe.web.access.links import Links
 from probe.web.ports import Daemon
-from probe.web.serve import serve_control, serve_health
-from tests.web.daemon import CANARY, FakeDaemon
+from probe.web.serve import serve_control, serve_pages
+from tests.web.daemon import CANARY, TOKENS, FakeDaemon
 
 
 @pytest.fixture
@@ -29,10 +36,17 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield made
 
 
+def pages(daemon: FakeDaemon, folder: Path, listen: tuple[str, int]) -> AbstractAsyncContextManager[str]:
+    """The pages of a daemon that has stored nothing yet."""
+    config = Config(path=folder / "config.toml", data=folder)
+    return serve_pages(daemon, Links(), partial(open_shown, config), listen, SystemClock())
+
+
 async def page(
-    session: aiohttp.ClientSession, address: str, path: str, accept: str = "*/*", method: str = "GET"
+    session: aiohttp.ClientSession, address: str, path: str, accept: str = "*/*", method: str = "GET", token: str = ""
 ) -> tuple[int, str]:
-    async with session.request(method, f"http://{address}{path}", headers={"Accept": accept}) as answer:
+    headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
+    async with session.request(method, f"http://{address}{path}", headers=headers) as answer:
         return answer.status, await answer.text()
 
 
@@ -47,19 +61,28 @@ def test_the_double_is_a_daemon() -> None:
     assert daemon.ready()
 
 
+async def test_what_is_no_http_fills_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody may send it, as often as they like."""
+    async with pages(FakeDaemon(), tmp_path, ("127.0.0.1", 0)) as address:
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"NO HTTP\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-async def test_health(session: aiohttp.ClientSession, host: str) -> None:
+async def test_health(session: aiohttp.ClientSession, tmp_path: Path, host: str) -> None:
     """200 while it works, 503 with the reason while it does not; text for people, JSON for who accepts it."""
     daemon = FakeDaemon()
-    async with serve_health(daemon, (host, 0)) as address:
+    async with pages(daemon, tmp_path, (host, 0)) as address:
         assert await page(session, address, "/healthz") == (200, "ok\n")
         assert await page(session, address, "/readyz") == (200, "ok\n")
         assert await page(session, address, "/healthz", method="HEAD") == (200, "")
-        status, text = await page(session, address, "/")
-        assert status == 200
-        assert "/healthz" in text
         daemon.worry = "the last reload was refused"
-        assert await page(session, address, "/metrics") == (
+        assert (await page(session, address, "/metrics"))[0] == 401
+        assert await page(session, address, "/metrics", token=TOKENS[Access.VIEWER]) == (
             200,
             "# TYPE probe_config_last_reload_successful gauge\nprobe_config_last_reload_successful 0\n"
             "# TYPE probe_jobs gauge\nprobe_jobs 40\n",
@@ -76,27 +99,26 @@ async def test_health(session: aiohttp.ClientSession, host: str) -> None:
         )
 
 
-async def test_nothing_can_be_changed_over_tcp(session: aiohttp.ClientSession) -> None:
-    """There is no control, nor the whole status, where nobody is asked who they are."""
+async def test_control_is_not_on_tcp(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """There is no control socket's door where others can knock."""
     daemon = FakeDaemon()
-    async with serve_health(daemon, ("127.0.0.1", 0)) as address:
-        for path in ("/reload", "/run", "/incidents/7f3a-01/ack", "/incidents/7f3a-01/mute", "/healthz", "/status"):
-            status, _ = await page(session, address, path, method="POST")
+    async with pages(daemon, tmp_path, ("127.0.0.1", 0)) as address:
+        for path in ("/reload", "/run", "/login-link", "/drill", "/healthz"):
+            status, _ = await page(session, address, path, method="POST", token=TOKENS[Access.OPERATOR])
             assert status in {404, 405}, path
-        assert (await page(session, address, "/status"))[0] == 404
         async with session.get(f"http://{address}/healthz") as answer:
             assert answer.headers["Server"] == "probe"
     assert daemon.asked == []
 
 
-async def test_an_address_that_is_taken_is_named() -> None:
+async def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
     """The second daemon on one port is told which, and what to do."""
-    async with serve_health(FakeDaemon(), ("127.0.0.1", 0)) as address:
+    async with pages(FakeDaemon(), tmp_path, ("127.0.0.1", 0)) as address:
         with pytest.raises(ProbeError, match=f"cannot listen on {address}: Address already in use; set probe.listen"):
-            async with serve_health(FakeDaemon(), ("127.0.0.1", int(address.partition(":")[2]))):
+            async with pages(FakeDaemon(), tmp_path, ("127.0.0.1", int(address.partition(":")[2]))):
                 pass
     with pytest.raises(ProbeError, match=r"cannot listen on nowhere.invalid:80: .*(known|resolution|address)"):
-        async with serve_health(FakeDaemon(), ("nowhere.invalid", 80)):
+        async with pages(FakeDaemon(), tmp_path, ("nowhere.invalid", 80)):
             pass
 
 
@@ -215,7 +237,7 @@ async def test_no_answer_holds_a_secret(tmp_path: Path, session: aiohttp.ClientS
     daemon = FakeDaemon(
         reason=f"cannot write {CANARY}", note=f"/etc/{CANARY}", found=(Diagnostic(file="c", what=f"got {CANARY}"),)
     )
-    async with serve_health(daemon, ("127.0.0.1", 0)) as address, serve_control(daemon, tmp_path):
+    async with pages(daemon, tmp_path, ("127.0.0.1", 0)) as address, serve_control(daemon, tmp_path):
         said = [
             await page(session, address, "/healthz"),
             await page(session, address, "/healthz", accept="application/json"),
