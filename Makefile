@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11+; everything else is set up from here.
 
-.PHONY: help setup demo test chaos faults simulation lint types fmt bench bench-fleet bench-detect bench-live doc
+.PHONY: help setup demo test chaos faults simulation lint types fmt bench bench-fleet bench-web bench-detect bench-live doc screenshots
 .DEFAULT_GOAL := help
 RUN := .venv/bin/python -m
 
@@ -45,11 +45,17 @@ bench: setup  ## measure against the floors and write docs/performance.md (minut
 bench-fleet: setup  ## how many runs one PostgreSQL takes, and how soon they are judged (minutes; not part of the suite)
 	$(RUN) scripts.bench --only fleet
 
+bench-web: setup  ## how long the pages take with ten million runs stored (ten minutes at first, and 3 GB in the temporary folder; not part of the suite)
+	$(RUN) scripts.bench --only web
+
 bench-detect: setup  ## how soon outages are told, beside the tuned rules of other tools (ten minutes; not part of the suite)
 	$(RUN) scripts.bench_detect
 
 bench-live: setup  ## how soon each fault of the demo shop is told under the daemon, beside the rules of other tools (two hours; not part of the suite)
 	$(RUN) scripts.bench_detect.live --recovery 240
+
+screenshots: setup  ## take the pictures of the pages for the README (docs/images)
+	$(RUN) scripts.screenshots
 
 doc: setup  ## write the texts that are made from the code: probe --help
 	$(RUN) scripts.help

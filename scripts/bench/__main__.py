@@ -5,7 +5,9 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from shutil import which
@@ -19,6 +21,7 @@ from scripts.bench.daemon_section import daemon_section
 from scripts.bench.fleet import fleet_section
 from scripts.bench.measure import case, http_server, ratio, spread, table
 from scripts.bench.start import one_shot_config, started
+from scripts.bench.web import web_section
 
 PAGE = Path("docs/performance.md")
 SHOP_PORT = 9300
@@ -30,12 +33,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=2000, help="HTTP runs a round; HTTPS takes half as many")
     parser.add_argument("--journeys", type=int, default=8, help="browser journeys a round")
-    only = ["daemon", "fleet"]
+    only = ["daemon", "fleet", "web"]
     parser.add_argument("--only", choices=only, help="measure only this, and leave the rest of the page as it is")
     options = parser.parse_args()
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     if options.only:
-        section = fleet_section() if options.only == "fleet" else daemon_section(options.rounds)
+        made: dict[str, Callable[[], str]] = {
+            "fleet": fleet_section,
+            "web": web_section,
+            "daemon": partial(daemon_section, options.rounds),
+        }
+        section = made[options.only]()
         PAGE.write_text(with_section(page, section), encoding="utf-8")
         print(f"wrote {PAGE}")
         return
@@ -50,10 +58,10 @@ def main() -> None:
             sections.append(distortion_section(max(2, options.rounds // 2), options.journeys))
     sections.append(daemon_section(max(2, options.rounds // 2)))
     whole = "\n\n".join([head(options), *sections]) + "\n"
-    fleet = next(
-        (part for part in sections_of(page) if part.startswith("## A fleet\n")), None
-    )  # has a target of its own
-    PAGE.write_text(whole if fleet is None else with_section(whole, fleet), encoding="utf-8")
+    for part in sections_of(page):
+        if part.startswith(("## A fleet\n", "## The pages\n")):  # they have targets of their own
+            whole = with_section(whole, part)
+    PAGE.write_text(whole, encoding="utf-8")
     print(f"wrote {PAGE}")
 
 
