@@ -107,20 +107,22 @@ def _reason(run: "Run") -> tuple[str, str | None] | None:
 def _serve(viewer: "Viewer", body: bytes, *, opens: bool) -> None:
     """Until Ctrl-C."""
     import asyncio
-    from contextlib import suppress
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serving(viewer, body, opens=opens))
+    asyncio.run(_serving(viewer, body, opens=opens))
 
 
 async def _serving(viewer: "Viewer", body: bytes, *, opens: bool) -> None:
     import asyncio
+    import signal
     import webbrowser
 
     from probe.web.lone_trace import serve_trace
 
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)  # also where a shell lets its background jobs ignore Ctrl-C
     async with serve_trace(viewer, body) as address:
         typer.echo(f"the trace is at {address}\nCtrl-C stops it.")
         if opens:
             await asyncio.to_thread(webbrowser.open, address)
-        await asyncio.Event().wait()
+        await stop.wait()

@@ -74,13 +74,13 @@ class _Seen:
 
 
 def journey(sources: Sources, check: str, start: datetime, end: datetime, region: str | None) -> Journey | None:
-    """A check from `start` until before `end`, of one region or of all; `None`: there is no such check.
+    """A check from `start` until before `end`, of one region or of all; `None`: there is no such check (there).
 
     Where there is much to show it is drawn from what hours add up to: exact to one part in twelve.
     """
     watched, spec = sources.rules.watched(CheckId(check)), sources.checks.get(CheckId(check))
     seen_places = sources.reader.read(partial(places_of, check=check, region=region))
-    if watched is None and not seen_places:
+    if not seen_places and (watched is None or region not in (None, *watched.regions)):
         return None
     places = dict(seen_places)
     found = sources.reader.read(partial(_read, sources=sources, check=check, places=places, span=(start, end)))

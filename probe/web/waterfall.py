@@ -105,12 +105,12 @@ def why_failed(request: Request) -> str:
 
 
 def ticks(seconds: float) -> tuple[Tick, ...]:
-    """Marks at round moments, at most six; none of no time.
+    """Marks at round moments, at most six; none of no time, or of less than a clock can tell.
 
-    >>> [tick.seconds for tick in ticks(2.3)]
-    [0.0, 0.5, 1.0, 1.5, 2.0]
+    >>> [tick.seconds for tick in ticks(2.3)], ticks(5e-324)
+    ([0.0, 0.5, 1.0, 1.5, 2.0], ())
     """
-    if seconds <= 0 or not math.isfinite(seconds):
+    if not 1e-9 <= seconds < math.inf:
         return ()
     rough = seconds / (MOST_TICKS - 1)
     power = 10.0 ** math.floor(math.log10(rough))

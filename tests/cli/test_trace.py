@@ -104,12 +104,22 @@ async def test_the_viewer_and_the_trace_and_nothing_else() -> None:
         assert (await client.get(f"http://127.0.0.1:{parts.port}/")).status == 404
 
 
+def _deaf() -> None:
+    """As a shell starts what runs in the background: Ctrl-C is ignored until the program says otherwise."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def test_the_command_serves_until_it_is_interrupted(stored: Path) -> None:
     """As one types it: the address is printed, Ctrl-C ends it, and it ends well."""
     code = "import typer; from probe.cli.trace import trace; typer.run(trace)"
     command = [sys.executable, "-c", code, "checkout-eu-0", "--no-open"]
     with subprocess.Popen(
-        command, cwd=stored, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+        command,
+        cwd=stored,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ,
+        preexec_fn=_deaf,  # noqa: PLW1509  # this test has no threads
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

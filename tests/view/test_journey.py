@@ -181,6 +181,7 @@ def test_nothing_to_show(sources: Sources, world: Watching) -> None:
     )
     assert found["steps"] == ["open", "pay"]
     assert journey(sources, "none", world.begin, world.now, None) is None
+    assert journey(sources, "checkout", world.begin, world.now, "nowhere") is None
 
 
 def test_a_check_that_is_watched_no_more(sources: Sources, world: Watching) -> None:

@@ -61,7 +61,8 @@ async def journey(request: web.Request) -> web.Response:
         start, end = period_of(request, sources.now, default=DAY)
         return view_journey(sources, check, start, end, region)
 
-    return await viewed(request, make, f"there is no check {check!r}")
+    there = f" in a region {region!r}" if region else ""
+    return await viewed(request, make, f"there is no check {check!r}{there}")
 
 
 async def runs(request: web.Request) -> web.Response:

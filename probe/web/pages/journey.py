@@ -44,7 +44,9 @@ async def journey(request: web.Request) -> web.Response:
     now, document = await request.app[DESK].view(make)
     if document is None:
         raise Refused(
-            404, f"there is no check {check[:200]!r}", "it may have been renamed or taken out: see the overview"
+            404,
+            f"there is no check {check[:200]!r}" + (f" in a region {region[:200]!r}" if region else ""),
+            "it may have been renamed or taken out: see the overview",
         )
     return await asyncio.to_thread(_page, request, document, now, region)
 
