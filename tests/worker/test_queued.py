@@ -20,6 +20,7 @@ from tests.core.builders import NOW
 from tests.worker.conftest import HERE, Bench, Shop
 
 PROCESSOR = min(os.sched_getaffinity(0))
+SPIN = "print(flush=True)\nwhile True: pass"
 BURN = "import time; end = time.thread_time() + 0.1\nwhile time.thread_time() < end: pass\nprint('done', flush=True); input()"
 
 
@@ -28,9 +29,11 @@ def busy(processes: int) -> Iterator[None]:
     """So many processes that do nothing but use one processor."""
     with ExitStack() as stack:
         for _ in range(processes):
-            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE))
             stack.callback(process.kill)
             os.sched_setaffinity(process.pid, {PROCESSOR})
+            assert process.stdout is not None
+            process.stdout.readline()  # from here on it is busy
         yield
 
 
