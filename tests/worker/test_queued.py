@@ -29,7 +29,9 @@ def busy(processes: int) -> Iterator[None]:
     """So many processes that do nothing but use one processor."""
     with ExitStack() as stack:
         for _ in range(processes):
-            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE))
+            # In a session of its own: Linux shares a processor out among sessions first, and a worker has its own as well.
+            spinning = subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE, start_new_session=True)
+            process = stack.enter_context(spinning)
             stack.callback(process.kill)
             os.sched_setaffinity(process.pid, {PROCESSOR})
             assert process.stdout is not None
