@@ -24,7 +24,7 @@ from probe.core.target import BrowserKind
 from probe.web import live
 from probe.web.pages import journey, overview, static
 from probe.worker.browser import find_browser
-from tests.web.pages import samples
+from tests.web.pages import samples, samples_journey
 from tests.web.pages.conftest import SIZES, SampleDesk, application
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +70,7 @@ async def of_samples(browser: Browser, only: str | None) -> None:
 
     app = application(SampleDesk(), (*overview.routes(), *journey.routes(), *static.routes(), *live.routes()))
     live.install(app, may_see)
-    vars(journey)["view_journey"] = lambda *_args: samples.journey()
+    vars(journey)["view_journey"] = lambda *_args: samples_journey.journey()
     async with TestServer(app) as server:
         for name, (address, size, theme, height) in SAMPLES.items():
             if only in (None, name):

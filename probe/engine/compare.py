@@ -11,7 +11,7 @@ from probe.core.check import CheckId
 from probe.core.drilled import is_drill
 from probe.core.fingerprint import Fingerprint, fingerprint_of
 from probe.core.run import Outcome, Run, Slot, Why
-from probe.engine.runner import Job, Watch
+from probe.engine.runner import Beginning, Job, Watch
 from probe.engine.scheduler import PlaceKey, RunOne
 from probe.errors import StoreUnavailable
 
@@ -44,7 +44,7 @@ class Comparer:
         """Make it. A run that failed is told to `watch` when it has its comparison."""
         if why is Why.CONTROL or is_drill(job.spec.id):
             return await self._run(job, why, slot=slot, due=due, watch=watch)
-        eye = _Eye(watch)
+        eye = Beginning(watch)
         try:
             run = await self._run(job, why, slot=slot, due=due, watch=eye)
             run = await self._seen((job.spec.id, job.region.name), run)
@@ -88,22 +88,3 @@ class Comparer:
         finally:
             self._asking -= 1
         return self._good.setdefault(key, None if run is None else fingerprint_of(run))
-
-
-class _Eye:
-    """Lets it be seen that a run has begun, but not yet that it has ended."""
-
-    __slots__ = ("_watch", "run")
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self.run: Run | None = None
-
-    def started(self, job: Job) -> None:
-        """The job has got its place."""
-        self._watch.started(job)
-
-    def ended(self, job: Job, run: Run) -> None:
-        """The job has ended: whoever looks on hears it from the comparer."""
-        del job
-        self.run = run

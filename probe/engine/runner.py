@@ -91,6 +91,25 @@ class _Silent:
 SILENT: Final[Watch] = _Silent()
 
 
+class Beginning:
+    """Lets it be seen that a run has begun, and keeps its end back: for whoever adds something to it before that is told."""
+
+    __slots__ = ("_watch", "run")
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.run: Run | None = None
+
+    def started(self, job: Job) -> None:
+        """The job has got its place."""
+        self._watch.started(job)
+
+    def ended(self, job: Job, run: Run) -> None:
+        """The job has ended."""
+        del job
+        self.run = run
+
+
 @dataclass(slots=True)
 class _Opened:
     """A prober that is opened once, by whoever needs it first."""

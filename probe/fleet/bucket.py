@@ -20,6 +20,16 @@ TYPES: Final = {
 }
 
 
+def bucket_of(address: str) -> tuple[str, str]:
+    """A bucket, and what the keys in it begin with.
+
+    >>> bucket_of("s3://evidence/probe/shop/")
+    ('evidence', 'probe/shop')
+    """
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    return bucket, prefix.strip("/")
+
+
 class BucketDepot:
     """Implements `Depot` in a bucket: `s3://BUCKET/PREFIX` gets `PREFIX/REGION/RUN/NAME`.
 
@@ -27,9 +37,7 @@ class BucketDepot:
     """
 
     def __init__(self, address: str) -> None:
-        bucket, _, prefix = address.removeprefix("s3://").partition("/")
-        self._bucket = bucket
-        self._prefix = prefix.strip("/")
+        self._bucket, self._prefix = bucket_of(address)
         self._address = address
         self._client: Any = None
 

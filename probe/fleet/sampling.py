@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from probe.core.run import Control, Outcome, Run, Slot, StepOutcome, Why
-from probe.engine.runner import SILENT, Job, Watch
+from probe.engine.runner import SILENT, Beginning, Job, Watch
 from probe.engine.scheduler import RunOne
 
 TOGETHER: Final = 1.0
@@ -41,7 +41,7 @@ class Sampler:
         control = None if why is Why.CONTROL else self._control(job.region.name)
         if control is None:
             return await self._run(job, why, slot=slot, due=due, watch=watch)
-        eye = _Eye(watch)
+        eye = Beginning(watch)
         try:
             run = await self._run(job, why, slot=slot, due=due, watch=eye)
             if run.outcome is Outcome.FAILED and (made := await self._sample(control)) is not None:
@@ -77,25 +77,6 @@ class Sampler:
         finally:
             sample.made.set_result(made)
         return made
-
-
-class _Eye:
-    """Lets it be seen that a run has begun, but not yet that it has ended in failure."""
-
-    __slots__ = ("_watch", "run")
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self.run: Run | None = None
-
-    def started(self, job: Job) -> None:
-        """The job has got its place."""
-        self._watch.started(job)
-
-    def ended(self, job: Job, run: Run) -> None:
-        """The job has ended: whoever looks on hears it from the sampler."""
-        del job
-        self.run = run
 
 
 def _control_of(run: Run) -> Control:

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from probe.core.run import Run
 from probe.errors import StoreUnavailable
+from probe.fleet.bucket import bucket_of
 from probe.store.reader import Reader
 from probe.view.evidence import LARGEST, LocalEvidence, is_plain, names_of
 
@@ -42,9 +43,7 @@ class BucketShelf:
     """Implements `EvidenceFiles` in a bucket: what `BucketDepot` has put there."""
 
     def __init__(self, address: str) -> None:
-        bucket, _, prefix = address.removeprefix("s3://").partition("/")
-        self._bucket = bucket
-        self._prefix = prefix.strip("/")
+        self._bucket, self._prefix = bucket_of(address)
         self._address = address
         self._client: Any = None
 

@@ -2,16 +2,13 @@
 
 import csv
 import io
-from functools import cache
 from typing import Final
-
-from jinja2 import DictLoader, Environment, StrictUndefined
 
 from probe.core.duration import format_duration
 from probe.view.documents import ObjectiveMonth, SloReport
 from probe.view.slo_report import outside
 from probe.view.status_render import moment, percent
-from probe.view.texts import TEMPLATES
+from probe.view.texts import pages
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets take a cell for a formula by, when it begins so."""
@@ -43,7 +40,7 @@ COLUMNS: Final = (
 def html_of(report: SloReport) -> str:
     """One file that holds all of it: no script, nothing from elsewhere."""
     return (
-        _environment()
+        pages()
         .get_template("slo.html")
         .render(
             report=report,
@@ -136,14 +133,3 @@ def _safe(value: object) -> object:
     if isinstance(value, str) and value.startswith(FORMULA):
         return f"'{value}"
     return value
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=DictLoader(dict(TEMPLATES)),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

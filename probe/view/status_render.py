@@ -5,18 +5,17 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from probe.core.people import Standing
 from probe.core.uptime import DEGRADED, DOWN, MAINTENANCE, OK, UNKNOWN, WORDS
 from probe.view.documents import Day, PublicComponent, PublicNotice, StatusDocument
-from probe.view.texts import TEMPLATES
+from probe.view.texts import pages
 
 HERE: Final = Path(__file__).parent
 SIGNS: Final = {OK: "●", DEGRADED: "▲", DOWN: "■", MAINTENANCE: "◆", UNKNOWN: "○"}
@@ -70,7 +69,7 @@ def status_html(document: StatusDocument, *, base: str, report: str | None) -> s
     ages = {part["since"] if part["state"] == UNKNOWN else None for part in document["components"]}
     names = {part["slug"]: part["name"] for part in document["components"]}
     return (
-        _environment()
+        pages()
         .get_template("status.html")
         .render(
             doc=document,
@@ -94,7 +93,7 @@ def status_html(document: StatusDocument, *, base: str, report: str | None) -> s
 
 def word_html(*, title: str, heading: str, text: str, base: str, back: str | None) -> str:
     """A page of a few words: thanks, or what cannot be done."""
-    template = _environment().get_template("status_word.html")
+    template = pages().get_template("status_word.html")
     return template.render(title=title, heading=heading, text=text, base=base, back=back)
 
 
@@ -183,7 +182,7 @@ def writable(text: str) -> str:
 
 def _told(notice: PublicNotice, names: Mapping[str, str]) -> Markup:
     parts = [names[slug] for slug in notice["components"]]
-    template = _environment().get_template("status_notice.html")
+    template = pages().get_template("status_notice.html")
     return Markup(template.render(notice=notice, parts=parts, moment=moment, standings=STANDINGS))  # noqa: S704  # escaped by the template
 
 
@@ -223,14 +222,3 @@ def _add(parent: ET.Element, name: str, text: str = "", **attributes: str) -> ET
     child = ET.SubElement(parent, name, {key: writable(value) for key, value in attributes.items()})
     child.text = writable(text) or None
     return child
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=DictLoader(dict(TEMPLATES)),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

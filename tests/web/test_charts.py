@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from probe.web.charts import HEIGHT, WIDTH, Frame, Span, nice
 from probe.web.journeys import by_region, charts, latency, outcomes, steps
 from probe.web.words import age, ago, clock, moment, percent
-from tests.web.pages import samples
+from tests.web.pages import samples, samples_journey
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -71,7 +71,7 @@ def test_a_scale_holds_its_value_and_is_not_much_larger(value: float) -> None:
 
 @pytest.mark.parametrize("region", [None, "dallas"])
 def test_every_number_leads_to_its_runs(region: str | None) -> None:
-    journey = samples.journey(8)
+    journey = samples_journey.journey(8)
     for chart in (latency(journey, region, link), outcomes(journey, region, link), steps(journey, region, link)):
         assert len(chart.rows) == 8, chart.title
         assert chart.svg.count("<a href=") == 8, chart.title
@@ -82,7 +82,7 @@ def test_every_number_leads_to_its_runs(region: str | None) -> None:
 
 
 def test_what_is_promised_is_a_line_over_the_latency() -> None:
-    journey = samples.journey(8)
+    journey = samples_journey.journey(8)
     assert "promised" not in latency(journey, None, link).svg
     journey["budgets"][0]["objective"]["under"] = 7.0
     chart = latency(journey, None, link)
@@ -93,13 +93,13 @@ def test_what_is_promised_is_a_line_over_the_latency() -> None:
 
 
 def test_nothing_to_show_is_said() -> None:
-    journey = samples.journey(8)
+    journey = samples_journey.journey(8)
     journey["columns"], journey["step_columns"], journey["vitals"] = [], [], []
     assert [chart.empty for chart in charts(journey, None, link)] == [True] * 4
 
 
 def test_steps_of_a_region_stand_one_after_the_other() -> None:
-    drawn = by_region(samples.journey(8))
+    drawn = by_region(samples_journey.journey(8))
     assert [name for name, _, _ in drawn] == samples.REGIONS
     assert all(svg.count("<rect") == len(samples.STEPS) for _, svg, _ in drawn)
     assert all(took > 0 for _, _, took in drawn)

@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 
 from probe.web import live
 from probe.web.pages import incidents, journey, overview, runs, static
-from tests.web.pages import samples
+from tests.web.pages import samples, samples_journey
 from tests.web.pages.conftest import SIZES, THEMES, SampleDesk, application
 from tests.web.pages.look import inspect
 
@@ -59,7 +59,7 @@ def show(stand: Stand, text: str | None = None) -> None:
     """Have the samples shown, with `text` in the place of all that a target says."""
     made = {
         "overview": samples.overview(),
-        "journey": samples.journey(16),  # few columns: looking for what is wrong takes longer than drawing
+        "journey": samples_journey.journey(16),  # few columns: looking for what is wrong takes longer than drawing
         "runs": samples.runs(),
         "incidents": samples.incidents(),
     }
