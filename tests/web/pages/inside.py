@@ -78,6 +78,11 @@ class Inside:
         with open_people(self.desk.folder) as people:
             return people.notes(ID)
 
+    def audited(self) -> list[tuple[str, str, str, bool]]:
+        """Who did what with what, and whether they were let, oldest first."""
+        with open_people(self.desk.folder) as people:
+            return [(line.who, line.what, line.object, line.ok) for line in reversed(people.audited()[0])]
+
     def log_in(self, now: datetime) -> None:
         """Have the cookie `COOKIE` stand for an operator."""
         who = Identity(name="jo", access=Access.OPERATOR, by="link")

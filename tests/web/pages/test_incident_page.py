@@ -110,6 +110,10 @@ async def test_operators_act_by_forms(inside: Inside) -> None:
         ("mute", ID, None, "jo"),
     ]
     assert [(note.by, note.text) for note in await asyncio.to_thread(inside.notes)][-1] == ("jo", "rolling back")
+    written = await asyncio.to_thread(inside.audited)
+    assert ("jo", "post", f"{PAGE}/ack", False) in written
+    assert {("jo", "acknowledge", ID, True), ("jo", "note", ID, True), ("jo", "unmute", ID, True)} <= set(written)
+    assert any(what.startswith("mute until ") and ok for _, what, _, ok in written)
 
 
 async def test_what_cannot_be_done_is_told(inside: Inside, operator: ClientSession) -> None:
